@@ -1,0 +1,164 @@
+"""Every setting, read once from the environment (``TIDEMILL_*``) and immutable afterwards.
+
+Names carry their unit last. This is the only module that reads the environment. A setting without
+a description fails the documentation test.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+_CORES = os.cpu_count() or 1
+
+
+class Settings(BaseSettings):
+    """Configuration of one server process. Frozen: read at start, never changed."""
+
+    model_config = SettingsConfigDict(env_prefix="TIDEMILL_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(
+        Path("tidemill-data"), description="Folder of the embedded catalog, local files and spill."
+    )
+    catalog_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL of a Postgres catalog; empty = SQLite in the data folder."
+    )
+    blob_url: str | None = Field(
+        None, description="s3://bucket/prefix for stored files; empty = the data folder."
+    )
+    s3_endpoint: str | None = Field(None, description="Endpoint of an S3-compatible service.")
+    s3_region: str | None = Field(None, description="Region of the bucket.")
+    s3_access_key_id: str | None = Field(
+        None, description="Access key; empty = the AWS environment's own."
+    )
+    s3_secret_access_key: SecretStr | None = Field(None, description="Secret of the access key.")
+    blob_cache_bytes: int = Field(
+        20 * GIB, ge=MIB, description="Local copies kept of objects in S3, in bytes."
+    )
+    blob_grace_s: int = Field(
+        3600, ge=0, description="Age in seconds before an unreferenced file is deleted."
+    )
+    blob_gc_interval_s: int = Field(600, ge=1, description="Seconds between garbage collections.")
+
+    api_key: SecretStr | None = Field(
+        None, description="First API token; empty = one is generated into <data-dir>/api-key."
+    )
+    secret_keys: SecretStr | None = Field(
+        None,
+        description="Fernet keys, newest first, separated by commas; empty = <data-dir>/secret-keys.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins browsers may call from, separated by commas; empty = none."
+    )
+    rate_limit_per_s: int = Field(
+        5000, ge=1, description="Requests per second of one workspace; past it 429."
+    )
+
+    query_timeout_s: float = Field(60.0, gt=0, description="Wall time of one query in seconds.")
+    query_memory_bytes: int = Field(
+        2 * GIB, ge=64 * MIB, description="Memory of one query's worker, in bytes."
+    )
+    query_spill_bytes: int = Field(
+        20 * GIB, ge=0, description="Disk one query may spill to, in bytes."
+    )
+    query_rows_max: int = Field(100_000_000, ge=1, description="Rows one query may return.")
+    query_result_bytes_max: int = Field(
+        20 * GIB, ge=MIB, description="Bytes of Arrow data one query may return."
+    )
+    query_queue_max: int = Field(
+        256, ge=1, description="Queries that may wait for a worker, over all workspaces."
+    )
+    query_queue_workspace_max: int = Field(
+        128, ge=1, description="Queries of one workspace that may wait for a worker."
+    )
+    query_queue_wait_s: float = Field(
+        30.0, gt=0, description="Seconds a query waits for a worker before 429."
+    )
+    sql_chars_max: int = Field(1_000_000, ge=1, description="Characters of one SQL text.")
+    sql_terms_max: int = Field(
+        2_000, ge=1, description="Operators in one chain, or levels of nesting, in one SQL text."
+    )
+    async_after_ms_max: int = Field(
+        60_000, ge=1000, description="Most milliseconds async_after_ms may ask to wait."
+    )
+    workers: int = Field(_CORES, ge=1, description="Worker processes kept warm.")
+    workers_max: int = Field(
+        4 * _CORES, ge=1, description="Worker processes at most, while long queries hold some."
+    )
+    worker_recycle_queries: int = Field(
+        5_000, ge=1, description="Queries a worker answers before it is replaced."
+    )
+
+    result_inline_bytes: int = Field(
+        64 * KIB, ge=0, description="Results up to this size are kept in the catalog."
+    )
+    result_retain_days: float = Field(7.0, ge=0, description="Days a result is kept; 0 = for ever.")
+    result_stuck_s: int = Field(
+        300, ge=1, description="Seconds after which an unfinished result counts as failed."
+    )
+    upload_size_max_bytes: int = Field(2 * GIB, ge=1, description="Largest upload, in bytes.")
+    upload_streaming_size_max_bytes: int = Field(
+        20 * GIB, ge=1, description="Largest upload with ?streaming=true, in bytes."
+    )
+    upload_retain_days: float = Field(
+        7.0, gt=0, description="Days an upload waits for a dataset before it expires."
+    )
+    inline_data_max_bytes: int = Field(
+        MIB, ge=1, description="Largest inline content of a dataset, in bytes."
+    )
+    load_timeout_s: float = Field(
+        3600.0, gt=0, description="Wall time of converting one file, in seconds."
+    )
+    load_memory_bytes: int = Field(
+        2 * GIB, ge=256 * MIB, description="Memory of converting one file, in bytes."
+    )
+    body_max_bytes: int = Field(4 * MIB, ge=KIB, description="Largest JSON request body, in bytes.")
+
+    egress_allow_private: bool = Field(
+        False, description="Private and loopback addresses may be reached."
+    )
+    egress_size_max_bytes: int = Field(
+        20 * GIB, ge=1, description="Largest file fetched from a URL, in bytes."
+    )
+    egress_timeout_s: float = Field(600.0, gt=0, description="Seconds one fetch may take.")
+    egress_redirects_max: int = Field(5, ge=0, description="Redirects one fetch may follow.")
+    local_files: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description="Folders file-based sources may read, separated by colons; empty = none."
+    )
+
+    job_concurrency: int = Field(2, ge=1, description="Jobs one server runs at once.")
+    job_lease_s: float = Field(
+        60.0, gt=0, description="Seconds without a heartbeat before a job is taken over."
+    )
+    job_attempts_max: int = Field(3, ge=1, description="Executions of one job at most.")
+    job_poll_s: float = Field(1.0, gt=0, description="Seconds between looks at the job queue.")
+
+    drain_timeout_s: float = Field(
+        30.0, ge=0, description="Seconds running requests may finish in after SIGTERM."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log event that is written."
+    )
+    log_format: Literal["json", "console"] = Field(
+        "json", description="Form of a log line on standard error."
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        return (
+            tuple(v.strip() for v in value.split(",") if v.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @field_validator("local_files", mode="before")
+    @classmethod
+    def _split_colons(cls, value: object) -> object:
+        return tuple(Path(v) for v in value.split(":") if v) if isinstance(value, str) else value

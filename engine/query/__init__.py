@@ -1,0 +1,1 @@
+"""From SQL text to a task a worker can run: parse, bind, resolve."""

@@ -1,0 +1,115 @@
+"""Binds positional parameters (``$1``, ``$2``) as literals at their places in the text.
+
+Values arrive from JSON. Each becomes one literal token, so a value can never become SQL; the rest
+of the text is untouched. Binding before planning is what lets table functions take parameters.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from engine.errors import InvalidRequest, SqlInvalid
+
+# Everything a placeholder must not be looked for in comes first, as Postgres tokenizes it.
+_SCAN = re.compile(
+    r"""
+      [eE]'(?:[^'\\]|\\.|'')*'
+    | '(?:[^']|'')*'
+    | "(?:[^"]|"")*"
+    | --[^\n]*
+    | (?P<comment>/\*)
+    | \$(?P<tag>[A-Za-z_]\w*|)\$.*?\$(?P=tag)\$
+    | (?<![\w$])\$(?P<number>\d+)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_NUMBER_MAX = 65_535
+_INT64_MAX = 2**63 - 1
+_DECIMAL_DIGITS_MAX = 76
+
+
+def bind_parameters(sql: str, values: Sequence[Any]) -> str:
+    """Put values in the places of ``$1`` … ``$n``.
+
+    Args:
+        sql: text with placeholders; each number from 1 to ``len(values)``.
+        values: None, bool, int, float, str, or a flat list of these (an ARRAY).
+
+    Raises:
+        InvalidRequest: a value has no SQL literal.
+        SqlInvalid: a placeholder has no value, or a value has no placeholder.
+
+    >>> bind_parameters("SELECT $1, '$1', $2", ["it's", 7])
+    "SELECT 'it''s', '$1', 7"
+    """
+    pieces: list[str] = []
+    used: set[int] = set()
+    position = start = 0
+    while match := _SCAN.search(sql, position):
+        if match["comment"]:
+            position = _comment_end(sql, match.start())
+            continue
+        position = match.end()
+        if match["number"] is None:
+            continue
+        number = int(match["number"][:6])
+        if not 1 <= number <= min(len(values), _NUMBER_MAX):
+            raise SqlInvalid(f"There is no value for the parameter ${match['number']}.")
+        used.add(number)
+        pieces += (sql[start : match.start()], _literal(values[number - 1]))
+        start = position
+    if len(used) < len(values):
+        unused = min(set(range(1, len(values) + 1)) - used)
+        raise SqlInvalid(f"The SQL has no placeholder ${unused} for one of the values in params.")
+    return "".join(pieces) + sql[start:]
+
+
+def _comment_end(sql: str, start: int) -> int:
+    """Block comments nest in Postgres."""
+    depth, position = 0, start
+    while match := re.compile(r"/\*|\*/").search(sql, position):
+        depth += 1 if match[0] == "/*" else -1
+        position = match.end()
+        if depth == 0:
+            return position
+    return len(sql)
+
+
+def _literal(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int):
+        return _integer(value)
+    if isinstance(value, float):
+        return _float(value)
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
+        return "ARRAY[" + ", ".join(map(_literal, value)) + "]"
+    raise InvalidRequest("A parameter must be null, a boolean, a number, a string or a flat list.")
+
+
+def _integer(value: int) -> str:
+    if abs(value) <= _INT64_MAX:
+        # The brackets keep `-$1` from becoming a comment when the value is negative.
+        return str(value) if value >= 0 else f"({value})"
+    digits = len(str(abs(value)))
+    if digits > _DECIMAL_DIGITS_MAX:
+        raise InvalidRequest("An integer parameter has more digits than a DECIMAL can hold.")
+    return f"CAST('{value}' AS DECIMAL({digits}, 0))"
+
+
+def _float(value: float) -> str:
+    if math.isfinite(value):
+        text = repr(value)
+        return text if value >= 0 and text[0] != "-" else f"({text})"
+    return f"CAST('{value}' AS DOUBLE)"
+
+
+def _text(value: str) -> str:
+    if "\x00" in value:
+        raise InvalidRequest("A string parameter must not contain NUL characters.")
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,262 @@
+"""Reads one SQL statement far enough to know its kind, its tables and its size.
+
+DataFusion parses and plans the statement in the worker and has the last word; this pass decides
+what may be sent there at all, and names the tables so that they are found before planning starts.
+It is one pass over tokens, linear in the text, and never rewrites SQL: what DataFusion sees is what
+the user wrote. A name it misses is asked for by the worker; a name too many costs one look-up.
+
+Why not a syntax tree: sqlglot's compiled parser recurses without a guard (nested NOT ends in a
+crash) and takes exponential time on joins without ON. Its tokenizer does neither.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+import sqlglot
+from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from engine.errors import SqlEmpty, SqlInvalid, SqlTooComplex, StatementForbidden
+
+# What the server reads itself, in well under a millisecond.
+SMALL_CHARS_MAX = 8_192
+_DEPTH_MAX = 200
+_NAME_PARTS_MAX = 3
+
+_T = TokenType
+_OPENING = {_T.L_PAREN, _T.L_BRACKET, _T.L_BRACE, _T.CASE}
+_CLOSING = {_T.R_PAREN, _T.R_BRACKET, _T.R_BRACE, _T.END}
+# Each of these makes the plan one level deeper, and planning recurses.
+_CHAINING = {
+    *(_T.AND, _T.OR, _T.NOT, _T.PLUS, _T.DASH, _T.STAR, _T.SLASH, _T.MOD, _T.CARET, _T.TILDE),
+    *(_T.DPIPE, _T.PIPE, _T.AMP, _T.DCOLON, _T.ARROW, _T.DARROW, _T.INTERVAL),
+    *(_T.UNION, _T.EXCEPT, _T.INTERSECT, _T.JOIN, _T.SELECT),
+}
+_LIST_ENDS = {
+    *(_T.WHERE, _T.GROUP_BY, _T.HAVING, _T.ORDER_BY, _T.LIMIT, _T.OFFSET, _T.WINDOW, _T.QUALIFY),
+    *(_T.UNION, _T.EXCEPT, _T.INTERSECT, _T.SELECT, _T.FETCH),
+}
+_NOT_PLAIN = {
+    *(_T.JOIN, _T.GROUP_BY, _T.DISTINCT, _T.UNION, _T.EXCEPT, _T.INTERSECT, _T.WITH, _T.OVER),
+}
+_KINDS = {
+    "SELECT": "select",
+    "WITH": "select",
+    "VALUES": "select",
+    "(": "select",
+    "EXPLAIN": "explain",
+    "SHOW": "show",
+    "DESCRIBE": "describe",
+    "DESC": "describe",
+}
+_EXPLAINED = {"SELECT", "WITH", "VALUES", "(", "ANALYZE", "VERBOSE", "FORMAT"}
+_SHOW_COLUMNS = (["COLUMNS", "FROM"], ["COLUMNS", "IN"])
+_TABLES_VIEW = (("information_schema", "tables"),)
+_LEAD = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|;)*(?P<word>\w+|\(|)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedSql:
+    """What is known of one statement before it is planned.
+
+    Attributes:
+        sql: the text to plan, without a closing semicolon.
+        kind: ``select``, ``explain``, ``show`` or ``describe``.
+        tables: dotted names of one to three parts, folded as Postgres folds; without CTEs.
+        is_plain: filtered rows of one table: no join, grouping, window or subquery.
+        is_deferred: nothing is known yet, the worker reads the text first.
+    """
+
+    sql: str
+    kind: str
+    tables: tuple[tuple[str, ...], ...]
+    is_plain: bool
+    is_deferred: bool = False
+
+
+def read_sql(sql: str, *, terms_max: int) -> ParsedSql:
+    """Read a statement here if it is short; leave a long one to the worker that runs it.
+
+    Raises:
+        SqlInvalid: or a subclass; see :func:`parse_sql`.
+    """
+    if len(sql) > SMALL_CHARS_MAX:
+        return ParsedSql(sql, "select", (), is_plain=False, is_deferred=True)
+    return parse_sql(sql, terms_max=terms_max)
+
+
+@lru_cache(maxsize=4096)
+def parse_sql(sql: str, *, terms_max: int) -> ParsedSql:
+    """Read one statement.
+
+    Args:
+        sql: one statement; a closing semicolon is fine.
+        terms_max: operators in one chain at most.
+
+    Raises:
+        SqlEmpty: nothing but white space and comments.
+        StatementForbidden: not a read-only statement, or more than one.
+        SqlTooComplex: longer chains or deeper nesting than allowed.
+        SqlInvalid: the text does not split into tokens.
+
+    >>> parse_sql("SELECT * FROM a JOIN b.c ON true;", terms_max=10).tables
+    (('a',), ('b', 'c'))
+    """
+    lead = _LEAD.match(sql)
+    if lead is None or not lead["word"]:
+        raise SqlEmpty
+    kind = _KINDS.get(lead["word"].upper())
+    if kind is None:
+        raise StatementForbidden
+    # sqlglot takes all after EXPLAIN or SHOW for one string: read what follows on its own.
+    start = lead.end() if kind in ("explain", "show", "describe") else lead.start("word")
+    tokens = _tokenize(sql[start:])
+    if any(token.token_type is _T.SEMICOLON for token in tokens):
+        raise StatementForbidden("Only one statement per request is allowed.")
+    _check_size(tokens, terms_max)
+    text = sql[: start + tokens[-1].end + 1] if tokens else sql
+    if kind == "show":
+        return _parse_show(tokens)
+    words = {token.text.upper() for token in tokens[:1]}
+    if kind == "explain" and words.isdisjoint(_EXPLAINED):
+        raise StatementForbidden("EXPLAIN is allowed of SELECT, WITH and VALUES only.")
+    if kind == "describe" and words.isdisjoint(_EXPLAINED):
+        return ParsedSql(text, kind, _names_at(tokens, 0)[0], is_plain=False)
+    return ParsedSql(text, kind, _table_names(tokens), is_plain=_is_plain(tokens))
+
+
+def _tokenize(sql: str) -> list[Token]:
+    if "\x00" in sql:
+        raise SqlInvalid("SQL must not contain NUL characters.")
+    try:
+        tokens = sqlglot.tokenize(sql, dialect="postgres")
+    except SqlglotError as error:
+        raise SqlInvalid("SQL parse error: " + str(error).partition("\n")[0]) from None
+    while tokens and tokens[-1].token_type is _T.SEMICOLON:
+        tokens.pop()
+    return tokens
+
+
+def _check_size(tokens: list[Token], terms_max: int) -> None:
+    chains = [0]
+    for token in tokens:
+        kind = token.token_type
+        if kind in _OPENING:
+            chains.append(0)
+            if len(chains) > _DEPTH_MAX:
+                raise SqlTooComplex(f"The SQL nests more than {_DEPTH_MAX} levels deep.")
+        elif kind in _CLOSING:
+            if len(chains) > 1:
+                chains.pop()
+        elif kind is _T.COMMA:
+            chains[-1] = 0
+        elif kind in _CHAINING:
+            chains[-1] += 1
+            if chains[-1] > terms_max:
+                raise SqlTooComplex(
+                    f"The SQL chains more than {terms_max} operators. "
+                    "Use IN (…), a VALUES list or a dataset instead."
+                )
+
+
+def _parse_show(tokens: list[Token]) -> ParsedSql:
+    """SHOW TABLES and SHOW COLUMNS read the information schema; other settings are not shown."""
+    words = [token.text.upper() for token in tokens]
+    if words == ["TABLES"]:
+        return ParsedSql("SHOW TABLES", "show", _TABLES_VIEW, is_plain=False)
+    names, after = _names_at(tokens, 2) if words[:2] in _SHOW_COLUMNS else ((), 0)
+    if names and after == len(tokens):
+        dotted = ".".join('"' + part.replace('"', '""') + '"' for part in names[0])
+        return ParsedSql(f"DESCRIBE {dotted}", "describe", names, is_plain=False)
+    raise StatementForbidden("Only SHOW TABLES and SHOW COLUMNS FROM a table are supported.")
+
+
+def _table_names(tokens: list[Token]) -> tuple[tuple[str, ...], ...]:
+    """Names after FROM, JOIN, USING-less commas of a FROM list; CTE names left out."""
+    names: dict[tuple[str, ...], None] = {}
+    ctes: set[str] = set()
+    in_list = [False]  # per bracket level: inside a FROM list, where a comma starts a table
+    for index, token in enumerate(tokens):
+        kind = token.token_type
+        if kind is _T.L_PAREN:
+            in_list.append(in_list[-1] and tokens[index - 1].token_type in (_T.FROM, _T.JOIN))
+        elif kind is _T.R_PAREN:
+            if len(in_list) > 1:
+                in_list.pop()
+        elif kind in _LIST_ENDS:
+            in_list[-1] = False
+        elif kind is _T.ALIAS and _opens_cte(tokens, index):
+            ctes.add(_fold(tokens[_cte_name_index(tokens, index)]))
+        elif kind in (_T.FROM, _T.JOIN) or (kind is _T.COMMA and in_list[-1]):
+            in_list[-1] = True
+            found, after = _names_at(tokens, index + 1)
+            if found and not _is_call(tokens, after):
+                names[found[0]] = None
+    return tuple(name for name in names if len(name) > 1 or name[0] not in ctes)
+
+
+def _names_at(tokens: list[Token], start: int) -> tuple[tuple[tuple[str, ...], ...], int]:
+    """Read one dotted name; also the index of the token after it. Skips LATERAL, ONLY and ``(``."""
+    while start < len(tokens) and (
+        tokens[start].token_type in (_T.LATERAL, _T.L_PAREN) or tokens[start].text.upper() == "ONLY"
+    ):
+        start += 1
+    parts: list[str] = []
+    index = start
+    while index < len(tokens) and len(parts) < _NAME_PARTS_MAX:
+        token = tokens[index]
+        if not _is_name(token):
+            return (), index
+        parts.append(_fold(token))
+        index += 1
+        if index >= len(tokens) or tokens[index].token_type is not _T.DOT:
+            break
+        index += 1
+    return ((tuple(parts),) if parts else ()), index
+
+
+def _is_name(token: Token) -> bool:
+    kind = token.token_type
+    if kind in (_T.IDENTIFIER, _T.VAR):
+        return True
+    # A keyword that is not reserved may name a table; so may, in DataFusion, a string.
+    return kind not in (_T.SELECT, _T.VALUES, _T.WITH, _T.FROM) and token.text.isidentifier()
+
+
+def _is_call(tokens: list[Token], index: int) -> bool:
+    return index < len(tokens) and tokens[index].token_type is _T.L_PAREN
+
+
+def _fold(token: Token) -> str:
+    return token.text if token.token_type is _T.IDENTIFIER else token.text.lower()
+
+
+def _opens_cte(tokens: list[Token], index: int) -> bool:
+    """``name [(columns)] AS [NOT] [MATERIALIZED] (`` is a common table expression."""
+    after = index + 1
+    while after < len(tokens) and tokens[after].text.upper() in ("NOT", "MATERIALIZED"):
+        after += 1
+    return _is_call(tokens, after) and _cte_name_index(tokens, index) >= 0
+
+
+def _cte_name_index(tokens: list[Token], index: int) -> int:
+    before = index - 1
+    if before >= 0 and tokens[before].token_type is _T.R_PAREN:
+        while before >= 0 and tokens[before].token_type is not _T.L_PAREN:
+            before -= 1
+        before -= 1
+    return before
+
+
+def _is_plain(tokens: list[Token]) -> bool:
+    kinds = [token.token_type for token in tokens]
+    if kinds[0] is not _T.SELECT or kinds.count(_T.SELECT) != 1 or kinds.count(_T.FROM) != 1:
+        return False
+    if _T.WHERE not in kinds or not _NOT_PLAIN.isdisjoint(kinds):
+        return False
+    source = kinds.index(_T.FROM)
+    # A call before FROM may be an aggregate; a comma between FROM and WHERE is a join.
+    if _T.L_PAREN in kinds[:source]:
+        return False
+    return _T.COMMA not in kinds[source : kinds.index(_T.WHERE)]

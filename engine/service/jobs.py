@@ -1,0 +1,315 @@
+"""Durable background work: what the API shows of it, and the runner that does it.
+
+A handler prepares everything outside the catalog and then commits one effect. The effect and the end
+of the job are one catalog transaction, made only while this runner still holds the lease: a job may
+run more than once, its effect happens once. The trap: a handler must leave nothing behind that counts
+before its commit.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import structlog
+from sqlalchemy import Connection
+
+from catalog import jobs as job_store
+from catalog.database import Database
+from catalog.errors import CatalogError, Conflict, InvalidValue, NotFound
+from catalog.model import Job, JobStatus
+from engine import errors
+from engine.service.paging import clamp_page
+from engine.service.translate import to_engine_error, translated
+from engine.service.work import Work
+
+if TYPE_CHECKING:
+    from engine.service.context import Caller, Engine
+
+JOB_TYPES = frozenset(
+    {
+        "noop",
+        "data_refresh_table",
+        "data_refresh_connection",
+        "create_index",
+        "dataset_refresh",
+        "create_dataset_index",
+    }
+)
+_LIMIT_DEFAULT = 50
+
+# What the same input would meet again: trying again is of no use.
+_FINAL_ERRORS = (
+    errors.InvalidRequest,
+    errors.NotFound,
+    errors.Conflict,
+    errors.TooLarge,
+    errors.PermissionDenied,
+    errors.QueryTimeout,
+    errors.ResourceExhausted,
+    NotFound,
+    Conflict,
+    InvalidValue,
+)
+
+Handler: TypeAlias = Callable[["Engine", Job, Work], Awaitable[None]]
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+_HANDLERS: dict[str, Handler] = {}
+
+
+def handles(job_type: str) -> Callable[[Handler], Handler]:
+    """Enter a coroutine ``(engine, job, work)`` in the table of job handlers.
+
+    It ends with ``work.commit(…)``, or without when there is nothing to write.
+    """
+
+    def enter(handler: Handler) -> Handler:
+        _HANDLERS[job_type] = handler
+        return handler
+
+    return enter
+
+
+@translated
+async def list_jobs(
+    engine: "Engine",
+    caller: "Caller",
+    *,
+    job_types: tuple[str, ...] | None,
+    statuses: tuple[str, ...] | None,
+    limit: int | None,
+    offset: int | None,
+) -> tuple[Job, ...]:
+    """List jobs, newest first, at most 1000, 50 unless told.
+
+    Raises:
+        InvalidRequest: a job type or status that does not exist, or a negative number.
+    """
+    for job_type in job_types or ():
+        if job_type not in JOB_TYPES:
+            raise errors.InvalidRequest(f"Unknown job type '{job_type}'")
+    for status in statuses or ():
+        if status not in set(JobStatus):
+            raise errors.InvalidRequest(f"Unknown job status '{status}'")
+    effective_limit, effective_offset = clamp_page(limit, offset, default=_LIMIT_DEFAULT)
+    return tuple(
+        await engine.db.read(
+            job_store.list_jobs,
+            caller.workspace_id,
+            job_types=job_types,
+            statuses=statuses,
+            limit=effective_limit,
+            offset=effective_offset,
+        )
+    )
+
+
+@translated
+async def get_job(engine: "Engine", caller: "Caller", job_id: str) -> Job:
+    """Return one job."""
+    return await engine.db.read(job_store.get_job, caller.workspace_id, job_id)
+
+
+async def enqueue(
+    engine: "Engine",
+    caller: "Caller",
+    *,
+    job_type: str,
+    payload: dict[str, Any],
+    dedupe_key: str | None = None,
+    before: Callable[[Connection], object] | None = None,
+) -> Job:
+    """Write a job down and wake the runner.
+
+    Args:
+        engine: open for serving.
+        caller: whose job.
+        job_type: one with a handler.
+        payload: what the handler needs; no secret.
+        dedupe_key: an unfinished job of the same key is returned instead of a new one.
+        before: further writes of the same transaction; when it raises, there is no job.
+    """
+
+    def write(conn: Connection) -> Job:
+        if before is not None:
+            before(conn)
+        return job_store.enqueue(
+            conn, caller.workspace_id, job_type=job_type, payload=payload, dedupe_key=dedupe_key
+        )
+
+    job = await engine.db.write(write)
+    engine.jobs.wake()
+    return job
+
+
+class _LeaseLost(Exception):
+    """Another runner took the job over."""
+
+
+class _JobWork:
+    """The work of one job in this process."""
+
+    def __init__(self, db: Database, job: Job, *, lease_s: float) -> None:
+        self.job = job
+        self._db = db
+        self._lease_s = lease_s
+        self._progress: dict[str, int] = {}
+        self._is_finished = False
+
+    @property
+    def may_hold_claims(self) -> bool:
+        return True  # made when the job was queued, or by an attempt that died
+
+    def report(self, progress: Mapping[str, int]) -> None:
+        self._progress.update(progress)
+
+    async def heartbeat(self) -> bool:
+        return await self._db.write(
+            job_store.heartbeat, self.job, self._lease_s, dict(self._progress)
+        )
+
+    async def commit(
+        self, effect: Callable[[Connection], T], *, to_result: Callable[[T], dict[str, Any]]
+    ) -> T:
+        def commit(conn: Connection) -> T:
+            if not job_store.heartbeat(conn, self.job, self._lease_s, dict(self._progress)):
+                raise _LeaseLost
+            value = effect(conn)
+            job_store.finish(conn, self.job, to_result(value))
+            return value
+
+        value = await self._db.write(commit)
+        self._is_finished = True
+        return value
+
+    async def finish(self) -> None:
+        """End a job that had nothing to commit."""
+        if not self._is_finished:
+            await self._db.write(job_store.finish, self.job, None)
+
+
+class JobRunner:
+    """Leases jobs and runs up to ``settings.job_concurrency`` of them at once."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+        self._wake = asyncio.Event()
+        self._slots = asyncio.Semaphore(engine.settings.job_concurrency)
+        self._loop: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Begin to lease jobs."""
+        self._loop = asyncio.create_task(self._lease_jobs(), name="jobs")
+
+    def wake(self) -> None:
+        """Look at the queue now instead of at the next poll."""
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Stop; what was running goes back to the queue for whoever comes next."""
+        tasks = [*self._tasks, *([self._loop] if self._loop else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(CatalogError):
+            await self._engine.db.write(job_store.requeue_owned, self._engine.owner)
+
+    async def _lease_jobs(self) -> None:
+        while True:
+            await self._slots.acquire()
+            self._wake.clear()
+            job = await self._lease()
+            if job is None:
+                self._slots.release()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), self._engine.settings.job_poll_s)
+                continue
+            task = asyncio.create_task(self._run(job), name=f"job {job.id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._slots.release()
+
+    async def _lease(self) -> Job | None:
+        settings = self._engine.settings
+        try:
+            return await self._engine.db.write(
+                job_store.lease,
+                owner=self._engine.owner,
+                lease_s=settings.job_lease_s,
+                attempts_max=settings.job_attempts_max,
+            )
+        except CatalogError as error:
+            log.warning("jobs.lease_failed", error=error.message)
+            return None
+
+    async def _run(self, job: Job) -> None:
+        engine = self._engine
+        work = _JobWork(engine.db, job, lease_s=engine.settings.job_lease_s)
+        doing = asyncio.create_task(self._handle(work))
+        beating = asyncio.create_task(self._keep_lease(work, doing))
+        try:
+            await doing
+            log.info("job.succeeded", job_id=job.id, job_type=job.job_type)
+        except _LeaseLost:
+            log.warning("job.lease_lost", job_id=job.id)
+        except asyncio.CancelledError:
+            # Either this runner closes, or the heartbeat stopped work that is no longer ours.
+            doing.cancel()
+            await asyncio.gather(doing, return_exceptions=True)
+            if not beating.done():
+                raise
+        except Exception as error:  # noqa: BLE001 - the outermost frame of a job: nobody is above
+            await self._fail(job, error)
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+    async def _handle(self, work: _JobWork) -> None:
+        handler = _HANDLERS.get(work.job.job_type)
+        if handler is None:
+            raise errors.InvalidRequest(f"No handler for job type '{work.job.job_type}'")
+        await handler(self._engine, work.job, work)
+        await work.finish()
+
+    async def _keep_lease(self, work: _JobWork, doing: asyncio.Task[None]) -> None:
+        while True:
+            await asyncio.sleep(self._engine.settings.job_lease_s / 3)
+            try:
+                is_ours = await work.heartbeat()
+            except CatalogError as error:
+                log.warning("job.heartbeat_failed", job_id=work.job.id, error=error.message)
+                continue
+            if not is_ours:
+                log.warning("job.lease_lost", job_id=work.job.id)
+                doing.cancel()
+                return
+
+    async def _fail(self, job: Job, error: Exception) -> None:
+        shown = error if isinstance(error, errors.EngineError) else to_engine_error(error)
+        retry = not isinstance(error, _FINAL_ERRORS)
+        log.warning(
+            "job.failed",
+            job_id=job.id,
+            job_type=job.job_type,
+            error=type(error).__name__,
+            attempt=job.attempts,
+            exc_info=error if shown is None else None,
+        )
+        message = "Internal error" if shown is None else shown.message
+        try:
+            await self._engine.db.write(job_store.fail, job, message, retry=retry)
+        except CatalogError as failure:
+            # The lease runs out and the job is taken up again.
+            log.warning("job.fail_not_recorded", job_id=job.id, error=failure.message)
+
+
+@handles("noop")
+async def _do_nothing(_engine: "Engine", _job: Job, _work: Work) -> None:
+    pass

@@ -1,0 +1,1 @@
+"""Worker processes: the only place where queries are planned, run and encoded."""

@@ -1,0 +1,107 @@
+"""The worker's main loop: wait for a task, do it, say END, wait again.
+
+A worker never decides to stop: the parent closes the socket or kills the process. Whatever a task
+raises becomes one FAILED frame; only a dead process says nothing.
+"""
+
+import base64
+import socket
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, assert_never
+
+import pyarrow as pa
+
+from engine.datasets.load import LoadSpec, load_file
+from engine.errors import EngineError
+from engine.workers.channel import Channel, ParentGone
+from engine.workers.classify import classify_statement
+from engine.workers.failures import describe_failure
+from engine.workers.frames import Kind
+from engine.workers.session import Sessions
+from engine.workers.statement import run_statement
+from engine.workers.stored import read_rows
+from engine.workers.tasks import (
+    ClassifyTask,
+    LoadTask,
+    QueryTask,
+    ReadTask,
+    Task,
+    load_task,
+)
+
+_WARM_UP_BYTES = 256 * 1024 * 1024
+
+
+def serve(sock: socket.socket) -> None:
+    """Answer tasks until the parent hangs up."""
+    channel = Channel(sock)
+    sessions = Sessions(Path(sys.argv[2]))
+    try:
+        _warm_up(sessions)
+        channel.send(Kind.READY)
+        channel.flush()
+        while True:
+            _, body = channel.receive()
+            _answer(load_task(body), channel, sessions)
+            channel.send(Kind.END)
+            channel.flush()
+            pa.default_memory_pool().release_unused()
+    except ParentGone:
+        return
+
+
+def _answer(task: Task, channel: Channel, sessions: Sessions) -> None:
+    try:
+        _do(task, channel, sessions)
+    except ParentGone:
+        raise
+    except EngineError as error:  # the limits on SQL text, applied here for long statements
+        channel.send_json(Kind.FAILED, {"error": type(error).__name__, "message": error.message})
+    except BaseException as error:  # noqa: BLE001 - also Rust panics; the parent decides what it means
+        kind, message = describe_failure(error)
+        channel.send_json(Kind.FAILED, {"error": kind, "message": message})
+
+
+def _do(task: Task, channel: Channel, sessions: Sessions) -> None:
+    match task:
+        case QueryTask():
+            run_statement(task, channel, sessions)
+        case ReadTask():
+            read_rows(task, channel)
+        case LoadTask():
+            channel.send_json(Kind.DONE, _load(task, channel))
+        case ClassifyTask():
+            channel.send_json(Kind.DONE, classify_statement(task, channel, sessions))
+        case _:
+            assert_never(task)
+
+
+def _load(task: LoadTask, channel: Channel) -> dict[str, Any]:
+    def on_progress(rows: int, bytes_read: int, bytes_total: int) -> None:
+        channel.send_json(
+            Kind.PROGRESS, {"rows": rows, "bytes": bytes_read, "bytes_total": bytes_total}
+        )
+        channel.flush()
+
+    report = load_file(LoadSpec(**asdict(task)), on_progress=on_progress)
+    return {
+        "files": [asdict(file) for file in report.files],
+        "row_count": report.row_count,
+        "schema_ipc": base64.b64encode(report.schema_ipc).decode(),
+        "sort_columns": report.sort_columns,
+    }
+
+
+def _warm_up(sessions: Sessions) -> None:
+    """Start the engine's threads before the first query needs them."""
+    context = sessions.open(
+        (),
+        default_catalog="datasets",
+        default_schema="main",
+        memory_bytes=_WARM_UP_BYTES,
+        late_filters=False,
+    )
+    for _ in context.sql("SELECT 1").execute_stream():
+        pass

@@ -1,0 +1,70 @@
+"""Says what a saved query is from its unoptimised logical plan, without running it.
+
+The rules are those of the specification: subqueries inside expressions are not visited, a self-join
+counts two tables, ``SELECT *`` is a projection because the planner emits one.
+"""
+
+from typing import Any
+
+from datafusion import LogicalPlan
+
+from engine.query.parse import parse_sql
+from engine.workers.channel import Channel
+from engine.workers.session import Sessions
+from engine.workers.statement import asker, plan
+from engine.workers.tasks import ClassifyTask
+
+_MEMORY_BYTES = 256 * 1024 * 1024
+
+
+def classify_statement(task: ClassifyTask, channel: Channel, sessions: Sessions) -> dict[str, Any]:
+    """Return the fields of a classification; raise what planning raises."""
+    context = sessions.open(
+        task.tables,
+        default_catalog=task.default_catalog,
+        default_schema=task.default_schema,
+        memory_bytes=_MEMORY_BYTES,
+        late_filters=False,
+    )
+    parse_sql(task.sql, terms_max=task.terms_max)
+    frame, _ = plan(task.sql, context, sessions, asker(channel))
+    nodes = _walk(frame.logical_plan())
+    names = [type(node).__name__ for node in nodes]
+    flags: dict[str, Any] = {
+        "num_tables": names.count("TableScan"),
+        "has_predicate": "Filter" in names,
+        "has_join": "Join" in names,
+        "has_aggregation": "Aggregate" in names,
+        "has_group_by": any(
+            type(node).__name__ == "Aggregate" and node.group_by_exprs() for node in nodes
+        ),
+        "has_order_by": "Sort" in names,
+        "has_limit": "Limit" in names,
+    }
+    fetches_one = any(
+        type(node).__name__ == "Limit"
+        and "fetch=1" in str(node).split("\n")[0].replace(" ", "").split(",")[-1]
+        for node in nodes
+    )
+    return {"category": _category(flags, names, fetches_one), **flags}
+
+
+def _category(flags: dict[str, Any], names: list[str], fetches_one: bool) -> str:
+    if flags["has_join"]:
+        return "join"
+    if flags["has_aggregation"]:
+        return "aggregation"
+    if flags["has_predicate"]:
+        return "point_lookup" if fetches_one else "filtered_scan"
+    if "Projection" in names and flags["num_tables"] > 0:
+        return "projection"
+    return "full_scan"
+
+
+def _walk(root: LogicalPlan) -> list[Any]:
+    nodes, stack = [], [root]
+    while stack:
+        node = stack.pop()
+        nodes.append(node.to_variant())
+        stack.extend(node.inputs())
+    return nodes

@@ -1,0 +1,181 @@
+"""One task in one worker: its frames, and the limits enforced from outside.
+
+A limit inside the process is a wish: pools under-count and joins do not yield. So the parent
+watches the clock, the resident memory and the spill folder, and kills.
+"""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from engine.errors import (
+    DataInvalid,
+    EngineError,
+    QueryCrashed,
+    QueryTimeout,
+    ResourceExhausted,
+    SqlEmpty,
+    SqlInvalid,
+    SqlTooComplex,
+    StatementForbidden,
+    Unavailable,
+)
+from engine.workers.forker import Forker
+from engine.workers.frames import Kind
+from engine.workers.tasks import TableBinding, Task, dump_bindings, dump_task
+from engine.workers.worker import Worker, WorkerGone
+
+Resolve = Callable[[tuple[str, ...]], Awaitable[Sequence[TableBinding]]]
+
+_WATCH_S = 0.1
+_PAGE_BYTES = 4096
+# Interpreter, libraries and caches of an idle worker do not count against a query.
+_BASE_BYTES = 256 * 1024 * 1024
+
+_FAILURES: dict[str, type[EngineError]] = {
+    "sql": SqlInvalid,
+    "forbidden": StatementForbidden,
+    "resources": ResourceExhausted,
+    "data": DataInvalid,
+    "missing": Unavailable,
+    "internal": QueryCrashed,
+    "SqlEmpty": SqlEmpty,
+    "SqlInvalid": SqlInvalid,
+    "SqlTooComplex": SqlTooComplex,
+    "StatementForbidden": StatementForbidden,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one task may use: wall time in seconds, resident memory and spilled bytes."""
+
+    timeout_s: float
+    memory_bytes: int
+    spill_bytes: int | None = None
+
+
+class Execution:
+    """A running task. Iterate :meth:`frames` to its end, or it is killed."""
+
+    def __init__(self, worker: Worker, forker: Forker, limits: Limits, spill_folder: Path) -> None:
+        self._worker = worker
+        self._forker = forker
+        self._limits = limits
+        self._spill_folder = spill_folder / str(worker.pid)
+        self._deadline = time.monotonic() + limits.timeout_s
+        self._killed_for: EngineError | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self.is_over = False
+
+    def start(self, task: Task) -> None:
+        """Send the task to the worker."""
+        try:
+            self._worker.send(Kind.TASK, dump_task(task))
+        except WorkerGone:
+            raise QueryCrashed from None
+        self._watch_later()
+
+    async def frames(self, resolve: Resolve | None = None) -> AsyncIterator[tuple[Kind, bytes]]:
+        """Yield what the task sends, until its end.
+
+        Args:
+            resolve: answers the worker's questions for tables; without it nothing is known.
+
+        Raises:
+            QueryTimeout, ResourceExhausted: killed for passing a limit.
+            QueryCrashed: the worker died.
+            EngineError: what the task itself failed with, after which the worker is free again.
+        """
+        failure: EngineError | None = None
+        try:
+            while True:
+                kind, body = await self._worker.receive()
+                if kind is Kind.END:
+                    self.is_over = True
+                    break
+                if kind is Kind.FAILED:
+                    failure = _failure(body)
+                elif kind is Kind.ASK:
+                    name = tuple(orjson.loads(body)["name"])
+                    tables = await resolve(name) if resolve is not None else ()
+                    self._worker.send(Kind.TABLES, dump_bindings(tables))
+                else:
+                    yield kind, body
+        except WorkerGone:
+            raise await self._why_gone() from None
+        finally:
+            if self._watch is not None:
+                self._watch.cancel()
+        if failure is not None:
+            raise failure
+
+    def kill(self, reason: EngineError) -> None:
+        """End the task now; :meth:`frames` raises the reason."""
+        self._killed_for = self._killed_for or reason
+        self._forker.kill(self._worker.pid)
+
+    async def _why_gone(self) -> EngineError:
+        if self._killed_for is not None:
+            return self._killed_for
+        status = await self._forker.exit_status(self._worker.pid)
+        if status == -signal.SIGABRT:  # an allocation failed, and nobody can catch that
+            return ResourceExhausted("The query needs more memory than its limit allows.")
+        return QueryCrashed()
+
+    def _watch_later(self) -> None:
+        left_s = max(0.0, self._deadline - time.monotonic())
+        loop = asyncio.get_running_loop()
+        self._watch = loop.call_later(min(_WATCH_S, left_s), self._check)
+
+    def _check(self) -> None:
+        if time.monotonic() >= self._deadline:
+            self.kill(
+                QueryTimeout(
+                    f"The query ran longer than its limit of {self._limits.timeout_s:g} s "
+                    "and was stopped."
+                )
+            )
+        elif _resident_bytes(self._worker.pid) > self._limits.memory_bytes + _BASE_BYTES:
+            self.kill(
+                ResourceExhausted(
+                    f"The query needs more than its limit of {self._limits.memory_bytes} bytes "
+                    "of memory."
+                )
+            )
+        elif self._spills_too_much():
+            self.kill(
+                ResourceExhausted(
+                    f"The query needs more than its limit of {self._limits.spill_bytes} bytes "
+                    "of spill."
+                )
+            )
+        else:
+            self._watch_later()
+
+    def _spills_too_much(self) -> bool:
+        if self._limits.spill_bytes is None:
+            return False
+        total = 0
+        with contextlib.suppress(OSError):  # files come and go while we look
+            total = sum(path.stat().st_size for path in self._spill_folder.rglob("*"))
+        return total > self._limits.spill_bytes
+
+
+def _failure(body: bytes) -> EngineError:
+    report = orjson.loads(body)
+    return _FAILURES[report["error"]](report["message"] or None)
+
+
+def _resident_bytes(pid: int) -> int:
+    try:
+        statm = Path(f"/proc/{pid}/statm").read_text()
+    except OSError:
+        return 0
+    return int(statm.split()[1]) * _PAGE_BYTES

@@ -1,0 +1,150 @@
+"""The parent's handle on the zygote: ask for workers, hear of their ends, kill them.
+
+A dead zygote takes its workers with it; the next request starts another one.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import structlog
+
+import engine
+
+_log = structlog.get_logger()
+_MESSAGE_BYTES = 4096
+_START_TIMEOUT_S = 60.0
+
+
+class Forker:
+    """Forks workers from one warm process. Start before use; close ends every worker."""
+
+    def __init__(self, data_folder: Path) -> None:
+        self._data_folder = data_folder.resolve()
+        self._process: asyncio.subprocess.Process | None = None
+        self._control: socket.socket | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._forked: asyncio.Queue[int] = asyncio.Queue()
+        self._statuses: dict[int, asyncio.Future[int]] = {}
+        self._lock = asyncio.Lock()
+        self.walls: tuple[str, ...] = ()
+
+    async def fork(self) -> tuple[int, socket.socket]:
+        """Fork one worker; return its process id and our end of its socket."""
+        ours, theirs = socket.socketpair()
+        try:
+            async with self._lock:
+                control = await self._started()
+                socket.send_fds(control, [b"fork"], [theirs.fileno()])
+                async with asyncio.timeout(_START_TIMEOUT_S):
+                    pid = await self._forked.get()
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self._statuses[pid] = asyncio.get_running_loop().create_future()
+        ours.setblocking(False)
+        return pid, ours
+
+    async def exit_status(self, pid: int) -> int | None:
+        """Wait a moment for the end of a worker: its exit code, negative for a signal."""
+        future = self._statuses.get(pid)
+        if future is None:
+            return None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                return await asyncio.shield(future)
+        return None
+
+    def forget(self, pid: int) -> None:
+        """Drop what is remembered of a worker."""
+        self._statuses.pop(pid, None)
+
+    @staticmethod
+    def kill(pid: int) -> None:
+        """End a worker at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    async def close(self) -> None:
+        """End the zygote; the kernel ends its workers."""
+        await self._stop()
+
+    async def _started(self) -> socket.socket:
+        if self._process is not None and self._process.returncode is None and self._control:
+            return self._control
+        await self._stop()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "engine.workers.zygote", str(theirs.fileno()), str(self._data_folder)),
+                pass_fds=[theirs.fileno()],
+                stdin=asyncio.subprocess.DEVNULL,
+                env=_environment(),
+                cwd=self._data_folder,
+            )
+        ours.setblocking(False)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_START_TIMEOUT_S):
+                hello = await loop.sock_recv(ours, _MESSAGE_BYTES)
+        except BaseException:
+            ours.close()
+            raise
+        if not hello:
+            ours.close()
+            raise RuntimeError("The worker zygote did not start.")
+        self.walls = tuple(json.loads(hello)["walls"])
+        _log.info("workers.confined", walls=self.walls)
+        self._control = ours
+        self._reader = asyncio.create_task(self._read(ours))
+        return ours
+
+    async def _read(self, control: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while message := await loop.sock_recv(control, _MESSAGE_BYTES):
+            event = json.loads(message)
+            if "status" not in event:
+                self._forked.put_nowait(event["pid"])
+                continue
+            future = self._statuses.get(event["pid"])
+            if future is not None and not future.done():
+                future.set_result(event["status"])
+
+    async def _stop(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError, OSError):
+                await self._reader
+            self._reader = None
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+            self._process = None
+
+
+def _environment() -> dict[str, str]:
+    """What a worker may know of the environment: nothing of the server's."""
+    package_root = Path(engine.__file__).resolve().parent.parent
+    return {
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONPATH": str(package_root),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "RUST_MIN_STACK": str(64 * 1024 * 1024),
+        "RUST_BACKTRACE": "0",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "4",
+    }

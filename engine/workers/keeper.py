@@ -1,0 +1,186 @@
+"""Keeps the rows of an answer while they pass: a few as Arrow IPC, many as a Parquet file.
+
+The Parquet is written by one thread of low priority beside the thread that encodes the response,
+through a bounded queue: a slow disk slows the query, it never grows the memory. The file is
+complete and synced when :meth:`Keeper.finish` returns.
+"""
+
+import contextlib
+import io
+import os
+import queue
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine.encode.text import plain_text
+
+_ROW_GROUP_ROWS = 128 * 1024
+_ROW_GROUP_BYTES = 64 * 1024 * 1024
+_QUEUE_GROUPS = 2
+_NICENESS = 10
+
+
+class Keeper:
+    """Takes the batches of one answer."""
+
+    def __init__(self, schema: pa.Schema, path: str | None, inline_bytes_max: int) -> None:
+        self._schema = _unique_names(schema)
+        self._path = path
+        self._inline_bytes_max = inline_bytes_max
+        self._batches: list[pa.RecordBatch] = []
+        self._bytes = 0
+        self._rows = 0
+        self._writer: _Writer | None = None
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take the next batch."""
+        if self._path is None:
+            return
+        self._batches.append(batch)
+        self._bytes += batch.nbytes
+        self._rows += batch.num_rows
+        if self._writer is None and self._bytes > self._inline_bytes_max:
+            self._writer = _Writer(self._schema, self._path)
+        if self._writer is not None and (
+            self._rows >= _ROW_GROUP_ROWS or self._bytes >= _ROW_GROUP_BYTES
+        ):
+            self._hand_over(self._writer)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the answer, as far as it is known, is kept as Arrow IPC."""
+        return self._path is not None and self._writer is None and self._inline_bytes_max >= 0
+
+    def finish(self) -> bytes | int | None:
+        """End the answer.
+
+        Returns:
+            An Arrow IPC stream when the answer is small and ``inline_bytes_max`` not negative, the size in bytes of the Parquet file
+            otherwise, None when nothing is kept.
+        """
+        if self._path is None:
+            return None
+        if self.is_small:
+            return self._inline()
+        if self._writer is None:
+            self._writer = _Writer(self._schema, self._path)
+        if self._batches:
+            self._hand_over(self._writer)
+        return self._writer.close()
+
+    def _hand_over(self, writer: "_Writer") -> None:
+        writer.put(self._batches)
+        self._batches, self._bytes, self._rows = [], 0, 0
+
+    def _inline(self) -> bytes:
+        sink = io.BytesIO()
+        with pa.ipc.new_stream(sink, self._schema) as stream:
+            for batch in self._batches:
+                stream.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=self._schema))
+        return sink.getvalue()
+
+
+class _Writer:
+    """A thread that writes one Parquet file."""
+
+    def __init__(self, schema: pa.Schema, path: str) -> None:
+        self._schema = schema
+        self._path = Path(path)
+        self._groups: queue.Queue[list[pa.RecordBatch] | None] = queue.Queue(_QUEUE_GROUPS)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="keep-result", daemon=True)
+        self._thread.start()
+
+    def put(self, batches: list[pa.RecordBatch]) -> None:
+        if self._error is not None:
+            raise self._error
+        self._groups.put(batches)
+
+    def close(self) -> int:
+        self._groups.put(None)
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._path.stat().st_size
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError):  # a priority is a wish
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        try:
+            self._write()
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that asks
+            self._error = error
+            while self._groups.get() is not None:
+                pass  # the producer must never block on a writer that gave up
+
+    def _write(self) -> None:
+        with self._path.open("wb") as file:
+            write_parquet(file, self._schema, iter(self._groups.get, None))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def write_parquet(
+    sink: BinaryIO, schema: pa.Schema, groups: Iterator[list[pa.RecordBatch]]
+) -> None:
+    """Write batches as Parquet, each group as a row group.
+
+    Args:
+        sink: where the file goes.
+        schema: of every batch; names must be distinct.
+        groups: runs of batches; their physical types may differ from batch to batch in views only.
+    """
+    stored = pa.schema([_stored_field(field) for field in schema])
+    # Without a dictionary Parquet is written three times faster, and a result is read rarely.
+    with pq.ParquetWriter(
+        sink, stored, compression="lz4", use_dictionary=False, store_decimal_as_integer=True
+    ) as writer:
+        for batches in groups:
+            columns = [
+                pa.chunked_array(
+                    [_stored_array(b.column(i), field.type) for b in batches], field.type
+                )
+                for i, field in enumerate(stored)
+            ]
+            writer.write_table(pa.table(columns, schema=stored))
+
+
+def _unique_names(schema: pa.Schema) -> pa.Schema:
+    """Rename repeated columns (``a``, ``a_1``): a kept answer can be a table in later SQL."""
+    taken: set[str] = set()
+    fields = []
+    for field in schema:
+        name, number = field.name, 0
+        while name in taken:
+            number += 1
+            name = f"{field.name}_{number}"
+        taken.add(name)
+        fields.append(field.with_name(name))
+    return pa.schema(fields)
+
+
+def _stored_field(field: "pa.Field[Any]") -> "pa.Field[Any]":
+    return field.with_type(_stored_type(field.type))
+
+
+def _stored_type(data_type: pa.DataType) -> pa.DataType:
+    try:
+        pq.ParquetWriter(io.BytesIO(), pa.schema([pa.field("x", data_type)])).close()
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.string()
+    return data_type
+
+
+def _stored_array(array: "pa.Array[Any]", data_type: pa.DataType) -> "pa.Array[Any]":
+    """Types Parquet cannot hold (intervals, unions) are kept as the text a client sees."""
+    if array.type == data_type:
+        return array
+    if pa.types.is_string(data_type) and not pa.types.is_string_view(array.type):
+        return plain_text(array).cast(data_type)
+    cast: pa.Array[Any] = array.cast(data_type)
+    return cast

@@ -1,0 +1,275 @@
+"""Warm workers, handed out fairly, taken back clean or killed.
+
+Invariants: a worker has one task at a time; a worker whose task did not reach END is killed, never
+reused; the queue is bounded. While queries hold all workers for longer than a moment the pool
+grows to ``workers_max``, and shrinks again when they idle. One workspace never holds the last
+worker, and waiting workspaces take turns.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+
+from catalog.settings import Settings
+from engine.errors import Overloaded, Unavailable
+from engine.workers.execution import Execution, Limits
+from engine.workers.forker import Forker
+from engine.workers.frames import Kind
+from engine.workers.tasks import ClassifyTask, LoadTask, Task
+from engine.workers.worker import Worker, WorkerGone
+
+_log = structlog.get_logger()
+
+_GROW_AFTER_S = 0.2
+_TICK_S = 0.1
+_SURPLUS_IDLE_S = 30.0
+_READY_TIMEOUT_S = 30.0
+
+
+class WorkerPool:
+    """The workers of one server process."""
+
+    def __init__(self, settings: Settings, data_folder: Path) -> None:
+        self._settings = settings
+        self._forker = Forker(data_folder)
+        self._idle: deque[Worker] = deque()
+        self._busy: dict[Worker, str] = {}
+        self._starting = 0
+        self._waiting: OrderedDict[str, deque[asyncio.Future[Worker]]] = OrderedDict()
+        self._waiting_count = 0
+        self._spill_folder = data_folder / "spill"
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ticker: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def start(self) -> None:
+        """Fork the warm workers; return when the first is ready."""
+        await self._start_worker()
+        self._fill()
+        self._ticker = asyncio.create_task(self._tick())
+
+    async def close(self) -> None:
+        """End every worker; waiting queries are refused."""
+        self._closed = True
+        if self._ticker is not None:
+            self._ticker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticker
+        for queue in self._waiting.values():
+            for waiter in queue:
+                if not waiter.done():
+                    waiter.set_exception(Unavailable("The server is shutting down."))
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for worker in (*self._idle, *self._busy):
+            worker.close()
+        await self._forker.close()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many workers are idle and busy, and how many tasks wait."""
+        return {
+            "idle": len(self._idle),
+            "busy": len(self._busy),
+            "waiting": self._waiting_count,
+        }
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a worker is there."""
+        return bool(self._idle or self._busy)
+
+    @asynccontextmanager
+    async def execute(
+        self, workspace_id: str, task: Task, limits: Limits
+    ) -> AsyncIterator[Execution]:
+        """Run a task in a worker.
+
+        The execution is killed when the block is left before the task ended.
+
+        Raises:
+            Overloaded: the queue is full, or no worker came free in time.
+        """
+        worker = await self._acquire(workspace_id)
+        execution = Execution(worker, self._forker, limits, self._spill_folder)
+        try:
+            execution.start(task)
+            yield execution
+        finally:
+            self._release(worker, reusable=execution.is_over)
+
+    async def run_task(
+        self,
+        workspace_id: str,
+        task: LoadTask | ClassifyTask,
+        *,
+        timeout_s: float,
+        memory_bytes: int,
+        on_progress: Callable[[dict[str, int]], None] | None = None,
+    ) -> dict[str, Any]:
+        """Run a task that has a report and no rows.
+
+        Returns:
+            The report: see ``engine.workers.child``.
+
+        Raises:
+            EngineError: what the task failed with.
+        """
+        limits = Limits(timeout_s=timeout_s, memory_bytes=memory_bytes)
+        report: dict[str, Any] = {}
+        async with self.execute(workspace_id, task, limits) as execution:
+            async for kind, body in execution.frames():
+                if kind is Kind.DONE:
+                    report = orjson.loads(body)
+                elif kind is Kind.PROGRESS and on_progress is not None:
+                    on_progress(orjson.loads(body))
+        return report
+
+    async def _acquire(self, workspace_id: str) -> Worker:
+        if self._closed:
+            raise Unavailable("The server is shutting down.")
+        if not self._waiting_count and self._may_run(workspace_id):
+            worker = self._take_idle()
+            if worker is not None:
+                self._take(worker, workspace_id)
+                return worker
+        queue = self._waiting.setdefault(workspace_id, deque())
+        self._check_room(queue)
+        waiter: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
+        queue.append(waiter)
+        self._waiting_count += 1
+        self._fill()
+        try:
+            async with asyncio.timeout(self._settings.query_queue_wait_s):
+                return await waiter
+        except TimeoutError:
+            raise Overloaded("No worker came free in time. Try again shortly.") from None
+        finally:
+            self._forget_waiter(workspace_id, waiter)
+
+    def _check_room(self, queue: "deque[asyncio.Future[Worker]]") -> None:
+        if self._waiting_count >= self._settings.query_queue_max:
+            raise Overloaded("Too many queries are waiting. Try again shortly.")
+        if len(queue) >= self._settings.query_queue_workspace_max:
+            raise Overloaded("Too many queries of this workspace are waiting. Try again shortly.")
+
+    def _forget_waiter(self, workspace_id: str, waiter: "asyncio.Future[Worker]") -> None:
+        queue = self._waiting.get(workspace_id)
+        if queue is not None and waiter in queue:
+            queue.remove(waiter)
+            self._waiting_count -= 1
+            if not queue:
+                del self._waiting[workspace_id]
+        elif waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+            worker = waiter.result()
+            if asyncio.current_task() and asyncio.current_task().cancelling():  # type: ignore[union-attr]  # inside a task by construction
+                self._release(worker, reusable=True)
+
+    def _may_run(self, workspace_id: str) -> bool:
+        running = sum(1 for owner in self._busy.values() if owner == workspace_id)
+        return running < max(1, self._settings.workers_max - 1)
+
+    def _take_idle(self) -> Worker | None:
+        while self._idle:
+            worker = self._idle.pop()  # the most recent one: its caches are warm
+            if not worker.is_gone:
+                return worker
+        return None
+
+    def _take(self, worker: Worker, workspace_id: str) -> None:
+        worker.busy_since = time.monotonic()
+        self._busy[worker] = workspace_id
+
+    def _release(self, worker: Worker, *, reusable: bool) -> None:
+        self._busy.pop(worker, None)
+        worker.busy_since = None
+        worker.idle_since = time.monotonic()
+        worker.tasks_done += 1
+        worn = worker.tasks_done >= self._settings.worker_recycle_queries
+        if reusable and not worn and not worker.is_gone and not self._closed:
+            self._idle.append(worker)
+        else:
+            self._forker.kill(worker.pid)
+            self._forker.forget(worker.pid)
+            worker.close()
+            self._fill()
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        """Hand idle workers to waiting workspaces in turn."""
+        for workspace_id in list(self._waiting):
+            if not self._idle:
+                return
+            queue = self._waiting[workspace_id]
+            if not self._may_run(workspace_id):
+                continue
+            worker = self._take_idle()
+            if worker is None:
+                return
+            waiter = queue.popleft()
+            self._waiting_count -= 1
+            self._waiting.move_to_end(workspace_id)
+            if not queue:
+                del self._waiting[workspace_id]
+            if waiter.done():
+                self._idle.append(worker)
+                continue
+            self._take(worker, workspace_id)
+            waiter.set_result(worker)
+
+    def _fill(self) -> None:
+        """Start workers up to the warm number, or one more while long tasks hold all of them."""
+        live = len(self._idle) + len(self._busy) + self._starting
+        for _ in range(self._settings.workers - live):
+            self._spawn()
+        if live < self._settings.workers or self._starting or self._idle:
+            return
+        now = time.monotonic()
+        held = all(now - (worker.busy_since or now) > _GROW_AFTER_S for worker in self._busy)
+        if self._waiting_count and held and live < self._settings.workers_max:
+            self._spawn()
+
+    def _spawn(self) -> None:
+        if self._closed:
+            return
+        task = asyncio.create_task(self._start_worker())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _start_worker(self) -> None:
+        self._starting += 1
+        try:
+            pid, sock = await self._forker.fork()
+            worker = await Worker.connect(pid, sock)
+            async with asyncio.timeout(_READY_TIMEOUT_S):
+                await worker.receive()
+        except (OSError, TimeoutError, WorkerGone, RuntimeError) as error:
+            _log.error("workers.start_failed", error=type(error).__name__)
+            return
+        finally:
+            self._starting -= 1
+        self._idle.append(worker)
+        self._dispatch()
+
+    async def _tick(self) -> None:
+        """Grow while work waits; let surplus workers go when they idle."""
+        while True:
+            await asyncio.sleep(_TICK_S)
+            self._idle = deque(worker for worker in self._idle if not worker.is_gone)
+            self._fill()
+            self._dispatch()
+            surplus = len(self._idle) + len(self._busy) - self._settings.workers
+            oldest = self._idle[0] if self._idle else None
+            if surplus > 0 and oldest and time.monotonic() - oldest.idle_since > _SURPLUS_IDLE_S:
+                self._idle.popleft()
+                self._forker.forget(oldest.pid)
+                oldest.close()

@@ -1,0 +1,165 @@
+"""Plans and runs one statement inside a worker, and sends the answer while it is computed.
+
+Order of frames: SCHEMA, BODY…, DONE, then INLINE or KEPT, then END. DONE means the client has all
+its rows; keeping them may take longer and never delays the answer.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pyarrow as pa
+from datafusion import DataFrame, SessionContext
+
+from engine.encode import Encoder, open_encoder
+from engine.query.duplicates import Renamed, rename_duplicates
+from engine.query.parse import parse_sql
+from engine.workers.channel import Channel
+from engine.workers.failures import RowsExceeded, missing_table
+from engine.workers.frames import Kind
+from engine.workers.keeper import Keeper
+from engine.workers.session import READ_ONLY, Sessions
+from engine.workers.tasks import QueryTask, TableBinding, load_bindings
+
+_ASKS_MAX = 256
+
+Ask = Callable[[tuple[str, ...]], tuple[TableBinding, ...]]
+
+
+def run_statement(task: QueryTask, channel: Channel, sessions: Sessions) -> None:
+    """Answer one :class:`QueryTask` on the channel; failures are raised."""
+    started = time.perf_counter()
+    ask = asker(channel)
+    context = sessions.open(
+        task.tables,
+        default_catalog=task.default_catalog,
+        default_schema=task.default_schema,
+        memory_bytes=task.memory_bytes,
+        late_filters=task.late_filters,
+    )
+    if task.terms_max is not None:
+        parse_sql(task.sql, terms_max=task.terms_max)
+    frame, renamed = plan(task.sql, context, sessions, ask)
+    schema = _display_schema(frame.schema(), renamed)
+    channel.send_json(Kind.SCHEMA, {"columns": schema.names})
+    encoder = open_encoder(task.encoding, schema) if task.encoding != "none" else None
+    keeper = Keeper(schema, task.persist_path, task.inline_bytes_max)
+    rows = _stream(task, frame, schema, encoder, keeper, channel)
+    channel.send_json(
+        Kind.DONE,
+        {
+            "row_count": rows,
+            "nullable": _nullable(schema, encoder),
+            "is_inline": keeper.is_small,
+            "execution_time_ms": round((time.perf_counter() - started) * 1000),
+            **(_scanned(frame) if task.tables else {}),
+        },
+    )
+    kept = keeper.finish()
+    if isinstance(kept, bytes):
+        channel.send(Kind.INLINE, kept)
+    elif kept is not None:
+        channel.send_json(Kind.KEPT, {"size_bytes": kept})
+
+
+def plan(
+    sql: str, context: SessionContext, sessions: Sessions, ask: Ask
+) -> tuple[DataFrame, Renamed]:
+    """Plan a statement, asking for tables nobody bound and renaming repeated output columns."""
+    renamed = Renamed(sql, {})
+    asked: set[str] = set()
+    while True:
+        try:
+            return context.sql(renamed.sql, options=READ_ONLY), renamed
+        except Exception as error:
+            name = missing_table(error)
+            if name is not None and name not in asked and len(asked) < _ASKS_MAX:
+                asked.add(name)
+                bindings = ask(tuple(name.split(".")))
+                if not bindings:
+                    raise
+                sessions.bind(context, bindings)
+                continue
+            again = rename_duplicates(renamed, str(error))
+            if again is None:
+                raise
+            renamed = again
+
+
+def asker(channel: Channel) -> Ask:
+    """Make the question a plan may put to the parent: where are the rows of this name?"""
+
+    def ask(name: tuple[str, ...]) -> tuple[TableBinding, ...]:
+        channel.send_json(Kind.ASK, {"name": list(name)})
+        channel.flush()
+        _, body = channel.receive()
+        return load_bindings(orjson.loads(body))
+
+    return ask
+
+
+def _stream(
+    task: QueryTask,
+    frame: DataFrame,
+    schema: pa.Schema,
+    encoder: Encoder | None,
+    keeper: Keeper,
+    channel: Channel,
+) -> int:
+    rows = size = 0
+    if encoder is not None:
+        channel.send(Kind.BODY, encoder.begin())
+    for item in frame.execute_stream():
+        batch = item.to_pyarrow()
+        if batch.num_rows == 0:
+            continue
+        rows += batch.num_rows
+        size += batch.nbytes
+        _check_size(task, rows, size)
+        batch = pa.RecordBatch.from_arrays(batch.columns, schema=_with_types(schema, batch))
+        keeper.add(batch)
+        if encoder is not None:
+            for chunk in encoder.encode(batch):
+                channel.send(Kind.BODY, chunk)
+    if encoder is not None:
+        channel.send(Kind.BODY, encoder.finish())
+    return rows
+
+
+def _check_size(task: QueryTask, rows: int, size_bytes: int) -> None:
+    if rows > task.rows_max:
+        raise RowsExceeded(f"The query returns more than {task.rows_max} rows. Add a LIMIT.")
+    if size_bytes > task.result_bytes_max:
+        raise RowsExceeded(
+            f"The query returns more than {task.result_bytes_max} bytes. Add a LIMIT."
+        )
+
+
+def _display_schema(schema: pa.Schema, renamed: Renamed) -> pa.Schema:
+    return pa.schema([f.with_name(renamed.names.get(f.name, f.name)) for f in schema])
+
+
+def _with_types(schema: pa.Schema, batch: pa.RecordBatch) -> pa.Schema:
+    """The plan names the columns; the batches know their physical types (views, dictionaries)."""
+    if schema.types == batch.schema.types:
+        return schema
+    return pa.schema(
+        [field.with_type(kind) for field, kind in zip(schema, batch.schema.types, strict=True)]
+    )
+
+
+def _nullable(schema: pa.Schema, encoder: Encoder | None) -> list[bool]:
+    """NaN and infinities are null in JSON, so such a column is nullable there."""
+    widened = getattr(encoder, "nan_columns", None) or [False] * len(schema)
+    return [field.nullable or wide for field, wide in zip(schema, widened, strict=True)]
+
+
+def _scanned(frame: DataFrame) -> dict[str, Any]:
+    """Bytes read from files, and rows the scans handed on; nothing where the plan does not tell."""
+    bytes_scanned = rows_scanned = 0
+    for name, metrics in frame.execution_plan().collect_metrics():
+        if name.startswith("DataSourceExec"):
+            bytes_scanned += int(metrics.sum_by_name("bytes_scanned") or 0)
+            rows_scanned += int(metrics.output_rows or 0)
+    return {"bytes_scanned": bytes_scanned, "rows_scanned": rows_scanned}

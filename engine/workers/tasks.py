@@ -1,0 +1,134 @@
+"""What the parent may ask a worker to do, as pure data.
+
+A task names files by their path below the data folder and carries no secret, no URL and nothing
+of the catalog. It crosses the process border as one JSON object (:func:`dump_task`,
+:func:`load_task`); bytes travel as base64 inside it, so they must stay small.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class TableBinding:
+    """A name as the SQL resolves it, and where its rows are.
+
+    Exactly one of ``folder`` (Parquet files of one table version), ``file`` (one Parquet file) and
+    ``ipc`` (a small Arrow IPC stream) is set. ``folder`` and ``file`` are absolute local paths.
+    """
+
+    catalog: str
+    schema: str
+    table: str
+    folder: str | None = None
+    file: str | None = None
+    ipc: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryTask:
+    """Plan and run one read-only statement.
+
+    ``encoding`` is ``json``, ``arrow``, ``csv``, ``md`` or ``none`` (no body). ``persist_path`` is
+    where rows go as Parquet when they are more than ``inline_bytes_max`` of Arrow data; None keeps
+    nothing. ``late_filters`` decodes the columns a filter does not need only for the rows that pass.
+    """
+
+    sql: str
+    tables: tuple[TableBinding, ...]
+    default_catalog: str
+    default_schema: str
+    late_filters: bool
+    terms_max: int | None
+    encoding: str
+    persist_path: str | None
+    inline_bytes_max: int
+    memory_bytes: int
+    spill_bytes: int
+    rows_max: int
+    result_bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTask:
+    """Encode rows ``offset_rows`` to ``offset_rows + limit_rows`` of a kept result."""
+
+    file: str | None
+    ipc: bytes | None
+    columns: tuple[str, ...]
+    nullable: tuple[bool, ...]
+    encoding: str
+    offset_rows: int
+    limit_rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadTask:
+    """Turn a file into the Parquet files of a table version: see ``engine.datasets.load``."""
+
+    path: str
+    format: str
+    columns: dict[str, Any] | None
+    output_folder: str
+    memory_limit_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifyTask:
+    """Describe the unoptimised plan of a statement without running it."""
+
+    sql: str
+    tables: tuple[TableBinding, ...]
+    default_catalog: str
+    default_schema: str
+    terms_max: int
+
+
+Task = QueryTask | ReadTask | LoadTask | ClassifyTask
+
+_TASKS: dict[str, type[Task]] = {
+    "query": QueryTask,
+    "read": ReadTask,
+    "load": LoadTask,
+    "classify": ClassifyTask,
+}
+_NAMES = {task: name for name, task in _TASKS.items()}
+
+
+def dump_task(task: Task) -> bytes:
+    """Write a task as one JSON object."""
+    return orjson.dumps({"task": _NAMES[type(task)], **asdict(task)}, default=_dump_bytes)
+
+
+def load_task(data: bytes | bytearray) -> Task:
+    """Read what :func:`dump_task` wrote."""
+    fields = orjson.loads(data)
+    kind = _TASKS[fields.pop("task")]
+    if "tables" in fields:
+        fields["tables"] = load_bindings(fields["tables"])
+    if fields.get("ipc") is not None:
+        fields["ipc"] = base64.b64decode(fields["ipc"])
+    return kind(**fields)
+
+
+def dump_bindings(bindings: Sequence[TableBinding]) -> bytes:
+    """Write bindings as one JSON array."""
+    return orjson.dumps([asdict(binding) for binding in bindings], default=_dump_bytes)
+
+
+def load_bindings(items: list[dict[str, Any]]) -> tuple[TableBinding, ...]:
+    """Read bindings from their JSON objects."""
+    return tuple(
+        TableBinding(**{**item, "ipc": base64.b64decode(item["ipc"]) if item["ipc"] else None})
+        for item in items
+    )
+
+
+def _dump_bytes(value: object) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise TypeError(type(value).__name__)

@@ -1,0 +1,110 @@
+"""One worker as the parent sees it: a process id and a stream of frames with flow control."""
+
+import asyncio
+import time
+from collections import deque
+from socket import socket
+
+from typing_extensions import override
+
+from engine.workers.frames import HEADER, Kind, frame
+
+_BUFFER_HIGH_BYTES = 8 * 1024 * 1024
+_BUFFER_LOW_BYTES = 2 * 1024 * 1024
+
+
+class WorkerGone(Exception):
+    """The worker's end of the socket closed: the process is dead."""
+
+
+class Worker(asyncio.Protocol):
+    """Frames to and from one worker process.
+
+    Reading pauses while more than 8 MiB wait here: the worker then blocks, and the query runs only
+    as fast as its client reads.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.tasks_done = 0
+        self.busy_since: float | None = None
+        self.idle_since = time.monotonic()
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._frames: deque[tuple[Kind, bytes]] = deque()
+        self._frames_bytes = 0
+        self._paused = False
+        self._closed = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    @classmethod
+    async def connect(cls, pid: int, sock: socket) -> "Worker":
+        """Take over a socket to a forked worker."""
+        loop = asyncio.get_running_loop()
+        _, worker = await loop.create_connection(lambda: cls(pid), sock=sock)
+        return worker
+
+    def send(self, kind: Kind, body: bytes = b"") -> None:
+        """Send one frame."""
+        if self._transport is None or self._closed:
+            raise WorkerGone
+        self._transport.write(frame(kind, body))
+
+    async def receive(self) -> tuple[Kind, bytes]:
+        """Wait for the next frame; raise :class:`WorkerGone` when there will be none."""
+        while not self._frames:
+            if self._closed:
+                raise WorkerGone
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        kind, body = self._frames.popleft()
+        self._frames_bytes -= len(body)
+        if self._paused and self._frames_bytes < _BUFFER_LOW_BYTES and self._transport:
+            self._paused = False
+            self._transport.resume_reading()
+        return kind, body
+
+    def close(self) -> None:
+        """Hang up; an idle worker then ends by itself."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the process has hung up."""
+        return self._closed
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        view = memoryview(self._buffer)
+        position = 0
+        while len(view) - position >= HEADER.size:
+            kind, length = HEADER.unpack_from(view, position)
+            end = position + HEADER.size + length
+            if end > len(view):
+                break
+            self._frames.append((Kind(kind), bytes(view[position + HEADER.size : end])))
+            self._frames_bytes += length
+            position = end
+        view.release()
+        if position:
+            del self._buffer[:position]
+            self._wake()
+        if self._frames_bytes > _BUFFER_HIGH_BYTES and not self._paused and self._transport:
+            self._paused = True
+            self._transport.pause_reading()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

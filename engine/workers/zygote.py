@@ -1,0 +1,118 @@
+"""The process that forks workers: everything imported once, nothing started yet.
+
+A fork of it is warm in milliseconds, where a fresh interpreter needs most of a second. It must
+stay single-threaded and must never touch DataFusion itself: the Tokio runtime does not survive a
+fork. It confines itself before the first third-party import, so every worker is born confined.
+
+Control socket (SEQPACKET): the server sends ``b"fork"`` with one file descriptor; the zygote
+answers ``{"pid"}``, and later ``{"pid", "status"}`` when that worker ended. End of stream means the
+server is gone: the zygote exits and the kernel kills the workers.
+"""
+
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.workers import sandbox
+
+# Planning recurses on the thread that plans: 10,000 terms kill an 8 MiB stack.
+_STACK_BYTES = 256 * 1024 * 1024
+
+
+def main() -> None:
+    """Run: ``python -m engine.workers.zygote CONTROL_FD DATA_FOLDER``."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    data_folder = Path(sys.argv[2])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sandbox.die_with_parent()
+    walls = sandbox.confine(
+        readable=[*_interpreter_files(), data_folder],
+        writable=[data_folder / "staging", data_folder / "spill", Path("/dev/null")],
+    )
+    from engine.workers import child  # noqa: PLC0415 - imported inside the walls, on purpose
+
+    gc.collect()
+    gc.freeze()  # pages shared with the workers stay shared
+    control.send(json.dumps({"walls": walls}).encode())
+    _serve(control, child.serve)
+
+
+def _interpreter_files() -> list[Path]:
+    package_root = Path(__file__).resolve().parents[2]
+    return [
+        package_root / "engine",
+        package_root / "catalog",
+        package_root / "connectors",
+        *(Path(entry) for entry in sys.path if entry and Path(entry) != package_root),
+        Path(sys.prefix),
+        Path(sys.base_prefix),
+        *map(Path, ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib")),
+        *map(Path, ("/usr/share/zoneinfo", "/etc/localtime", "/etc/ld.so.cache")),
+        *map(Path, ("/dev/null", "/dev/urandom", "/proc/meminfo", "/proc/cpuinfo")),
+        *map(Path, ("/proc/sys/vm/overcommit_memory", "/sys/devices/system/cpu")),
+    ]
+
+
+def _serve(control: socket.socket, work: Callable[[socket.socket], None]) -> None:
+    wake_read, wake_write = os.pipe()
+    os.set_blocking(wake_read, False)
+    os.set_blocking(wake_write, False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    signal.set_wakeup_fd(wake_write)
+    with selectors.DefaultSelector() as selector:
+        selector.register(control, selectors.EVENT_READ)
+        selector.register(wake_read, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is control:
+                    message, descriptors, _, _ = socket.recv_fds(control, 16, 1)
+                    if not message:
+                        return
+                    pid = _fork(control, descriptors[0], work)
+                    control.send(json.dumps({"pid": pid}).encode())
+                else:
+                    os.read(wake_read, 4096)
+                    _report_ended(control)
+
+
+def _fork(control: socket.socket, descriptor: int, work: Callable[[socket.socket], None]) -> int:
+    pid = os.fork()
+    if pid:
+        os.close(descriptor)
+        return pid
+    status = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        sandbox.die_with_parent()
+        control.close()
+        threading.stack_size(_STACK_BYTES)
+        thread = threading.Thread(target=work, args=(socket.socket(fileno=descriptor),))
+        thread.start()
+        thread.join()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _report_ended(control: socket.socket) -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        code = os.waitstatus_to_exitcode(status)
+        control.send(json.dumps({"pid": pid, "status": code}).encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""The API under ``/v1``: one module per resource, each with its routes and its bodies."""
+
+from fastapi import APIRouter
+
+from server.v1 import (
+    datasets,
+    files,
+    information_schema,
+    jobs,
+    jwt,
+    queries,
+    query,
+    query_runs,
+    refresh,
+    results,
+    secret_values,
+    workspaces,
+)
+
+# The query route first: routes are tried in this order, and it is the hot one.
+ROUTERS: tuple[APIRouter, ...] = (
+    query.router,
+    results.router,
+    query_runs.router,
+    files.router,
+    datasets.router,
+    refresh.router,
+    queries.router,
+    secret_values.router,
+    jobs.router,
+    information_schema.router,
+    workspaces.router,
+    jwt.router,
+)

