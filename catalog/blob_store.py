@@ -16,7 +16,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore, S3Store
 from typing_extensions import override
 
@@ -153,7 +153,7 @@ class _ObjectBlobStore:
             with _typed_errors():
                 try:
                     await obstore.delete_async(self._store, check_key(key))
-                except NotFoundError:
+                except FileNotFoundError:
                     continue
 
     async def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
@@ -168,7 +168,7 @@ class _ObjectBlobStore:
         with _typed_errors():
             try:
                 await obstore.head_async(self._store, "ping")
-            except NotFoundError:
+            except FileNotFoundError:
                 return
 
 
@@ -229,7 +229,7 @@ class S3BlobStore(_ObjectBlobStore):
         # An upload in parts cannot be conditional. Keys are unique: this is a guard, not a lock.
         try:
             await obstore.head_async(self._store, key)
-        except NotFoundError:
+        except FileNotFoundError:
             await obstore.put_async(
                 self._store, key, staged, chunk_size=_PART_BYTES, max_concurrency=4
             )
@@ -309,7 +309,7 @@ def _typed_errors() -> Iterator[None]:
     """Raise the catalog's own errors; the store's text, which holds paths and URLs, stays inside."""
     try:
         yield
-    except NotFoundError as error:
+    except FileNotFoundError as error:
         raise BlobMissing from error
     except (BaseError, OSError) as error:
         raise Unavailable("The blob store cannot be reached now. Try again.") from error

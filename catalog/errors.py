@@ -13,7 +13,6 @@ The class docstring is the default message. Messages never hold a value of anoth
 path or a DSN: they are shown to clients as they are.
 """
 
-# ruff: noqa: N818 - the name says what is the case, as in the standard library's TimeoutExpired
 from typing_extensions import override
 
 

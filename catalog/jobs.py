@@ -61,12 +61,13 @@ def enqueue(
         .on_conflict_do_nothing(
             index_elements=["workspace_id", "dedupe_key"], index_where=text(UNFINISHED_JOB)
         )
+        .returning(jobs.c.id)
     )
     twin = select(*_COLUMNS).where(
         jobs.c.workspace_id == workspace_id, jobs.c.dedupe_key == dedupe_key, text(UNFINISHED_JOB)
     )
     for _ in range(_ENQUEUE_TRIES):
-        if conn.execute(statement).rowcount == 1:
+        if conn.scalars(statement).first() is not None:
             return job
         row = conn.execute(twin).mappings().first()
         # The twin may have finished between the two statements: then there is room again.

@@ -142,8 +142,9 @@ def create_secret(
         insert(secrets)
         .values(values | {"sealed": keyring.seal(secret.id, workspace_id, value)})
         .on_conflict_do_nothing(index_elements=["workspace_id", "name"])
+        .returning(secrets.c.id)
     )
-    if inserted.rowcount == 0:
+    if inserted.first() is None:
         raise Conflict(f"Secret '{secret.name}' already exists")
     return secret
 

@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     )
     blob_gc_interval_s: int = Field(600, ge=1, description="Seconds between garbage collections.")
 
+    url: str = Field(
+        "http://127.0.0.1:8000", description="Server that the command line and its client talk to."
+    )
     api_key: SecretStr | None = Field(
         None, description="First API token; empty = one is generated into <data-dir>/api-key."
     )

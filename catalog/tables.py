@@ -35,6 +35,11 @@ metadata = MetaData(
     }
 )
 
+# Conditions of partial indexes. A query repeats the very text: SQLite does not look into a bound
+# parameter to see that the index applies.
+PENDING_UPLOAD = "status = 'pending'"
+RUNNING_RUN = "status = 'running'"
+UNFINISHED_RESULT = "status IN ('pending', 'processing')"
 UNFINISHED_JOB = "status IN ('pending', 'running')"
 
 
@@ -92,7 +97,7 @@ uploads = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Index(None, "workspace_id", "created_at", "id"),
-    _partial_index("ix_uploads_pending", "expires_at", where="status = 'pending'"),
+    _partial_index("ix_uploads_pending", "expires_at", where=PENDING_UPLOAD),
 )
 
 datasets = Table(
@@ -188,7 +193,7 @@ query_runs = Table(
         "created_at",
         where="saved_query_id IS NOT NULL",
     ),
-    _partial_index("ix_query_runs_running", "owner", where="status = 'running'"),
+    _partial_index("ix_query_runs_running", "owner", where=RUNNING_RUN),
 )
 
 results = Table(
@@ -211,9 +216,7 @@ results = Table(
     Index(None, "workspace_id", "created_at", "id"),
     _partial_index("ix_results_expiring", "expires_at", where="expires_at IS NOT NULL"),
     _partial_index("ix_results_blob_key", "blob_key", where="blob_key IS NOT NULL"),
-    _partial_index(
-        "ix_results_unfinished", "created_at", where="status IN ('pending', 'processing')"
-    ),
+    _partial_index("ix_results_unfinished", "created_at", where=UNFINISHED_RESULT),
 )
 
 saved_queries = Table(

@@ -54,11 +54,11 @@ class Outcome:
     error: Exception | None = None
 
 
-class _CommitFailed(Exception):  # noqa: N818 - the outcome of the group, never seen outside
+class _CommitFailed(Exception):
     """Nobody knows whether the group is durable."""
 
 
-class _CannotBegin(Exception):  # noqa: N818 - as above
+class _CannotBegin(Exception):
     """The database is away or locked for too long."""
 
 

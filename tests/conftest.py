@@ -9,6 +9,12 @@ import psycopg
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("crash")
+    group.addoption("--kills", type=int, default=10, help="How often to kill the server.")
+    group.addoption("--crash-seed", type=int, help="Repeat the kills of another run.")
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A running Postgres server: its ``postgres`` database, as a libpq URL."""

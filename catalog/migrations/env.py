@@ -1,4 +1,4 @@
-"""Run by Alembic inside ``catalog.database``: migrate over the connection it was handed.
+"""Run by Alembic inside ``catalog.connections``: migrate over the connection it was handed.
 
 The caller owns the transaction, so a migration that dies half-way leaves nothing behind.
 """
@@ -7,9 +7,17 @@ from alembic import context
 
 from catalog.tables import metadata
 
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=metadata,
-    transactional_ddl=True,
-)
-context.run_migrations()
+
+def migrate() -> None:
+    """Run the migrations that Alembic has chosen."""
+    context.configure(
+        connection=context.config.attributes["connection"],
+        target_metadata=metadata,
+        transactional_ddl=True,
+    )
+    context.run_migrations()
+
+
+# Alembic runs this file under that name; whoever merely imports it must not start a migration.
+if __name__ == "env_py":
+    migrate()

@@ -5,9 +5,10 @@ reads the pinned version, else the latest.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, and_, delete, func, select, update
+from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from catalog.errors import Conflict, InvalidValue, NotFound
@@ -99,16 +100,20 @@ def find_table(
     conn: Connection, workspace_id: str, schema_name: str, table_name: str
 ) -> tuple[Dataset, DatasetVersion] | None:
     """Return the dataset of this name with the version SQL reads, or None. One SELECT."""
-    query = _tables(workspace_id).where(
-        datasets.c.schema_name == schema_name, datasets.c.table_name == table_name
-    )
-    found = _read_tables(conn.execute(query).mappings())
+    names = {
+        "workspace_id": workspace_id,
+        "schema_name": schema_name,
+        "table_name": table_name,
+    }
+    found = _read_tables(conn.execute(_one_table(), names).mappings())
     return found[0] if found else None
 
 
 def list_tables(conn: Connection, workspace_id: str) -> tuple[tuple[Dataset, DatasetVersion], ...]:
     """Return every dataset with the version SQL reads, by schema and table name."""
-    return tuple(_read_tables(conn.execute(_tables(workspace_id)).mappings()))
+    return tuple(
+        _read_tables(conn.execute(_all_tables(), {"workspace_id": workspace_id}).mappings())
+    )
 
 
 def update_dataset(
@@ -279,7 +284,17 @@ def _versions(workspace_id: str, dataset_id: str) -> Select[Any]:
     )
 
 
-def _tables(workspace_id: str) -> Select[Any]:
+# On the path of every query: building the statement costs more than running it, so it is built once.
+@cache
+def _one_table() -> Select[Any]:
+    return _all_tables().where(
+        datasets.c.schema_name == bindparam("schema_name"),
+        datasets.c.table_name == bindparam("table_name"),
+    )
+
+
+@cache
+def _all_tables() -> Select[Any]:
     """Select one row per file of the effective versions; columns are labelled by table."""
     labelled = [
         column.label(f"{table}.{column.name}")
@@ -301,7 +316,7 @@ def _tables(workspace_id: str) -> Select[Any]:
             ),
         )
         .outerjoin(dataset_files, dataset_files.c.version_id == dataset_versions.c.id)
-        .where(datasets.c.workspace_id == workspace_id)
+        .where(datasets.c.workspace_id == bindparam("workspace_id"))
         .order_by(datasets.c.schema_name, datasets.c.table_name, dataset_files.c.position)
     )
 

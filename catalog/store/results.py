@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, null, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, null, select, text, update
 
 from catalog.errors import NotFound
 from catalog.model import Page, Result, ResultStatus
 from catalog.store.dropped import drop_blobs
 from catalog.store.rows import Upsert, columns_of, read_page, upsert_rows
-from catalog.tables import results
+from catalog.tables import UNFINISHED_RESULT, results
 
 ORPHAN_MESSAGE = "Server restarted while the result was being stored"
 STUCK_MESSAGE = "Cleanup: result timed out"
@@ -26,6 +26,7 @@ _RESULTS = Upsert(
     keep=frozenset({"id", "workspace_id", "created_at", "owner"}),
 )
 _COLUMNS = columns_of(results, Result)
+_FINAL = [ResultStatus.READY, ResultStatus.FAILED]
 _COLUMNS_WITHOUT_BYTES = [
     null().label(column.name) if column is results.c.inline_ipc else column for column in _COLUMNS
 ]
@@ -111,19 +112,10 @@ def expire_results(conn: Connection, now: datetime) -> tuple[str, ...]:
     return tuple(keys)
 
 
-_FINAL = [ResultStatus.READY, ResultStatus.FAILED]
-
-
 def _fail_unfinished(conn: Connection, condition: ColumnElement[bool], *, message: str) -> int:
     failed = conn.execute(
         update(results)
-        .where(
-            or_(
-                results.c.status == ResultStatus.PENDING,
-                results.c.status == ResultStatus.PROCESSING,
-            ),
-            condition,
-        )
+        .where(text(UNFINISHED_RESULT), condition)
         .values(status=ResultStatus.FAILED, error_message=message)
     )
     return failed.rowcount

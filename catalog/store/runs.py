@@ -10,13 +10,13 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, tuple_, update
+from sqlalchemy import Connection, Select, select, text, tuple_, update
 
 from catalog.columns import ORDERED_TEXT, Instant
 from catalog.errors import NotFound
 from catalog.model import QueryRun, RunStatus, Snapshot
 from catalog.store.rows import PAGE_ROWS_MAX, Upsert, columns_of, upsert_rows, utc_now
-from catalog.tables import query_runs, snapshots
+from catalog.tables import RUNNING_RUN, query_runs, snapshots
 
 ORPHAN_MESSAGE = "Server restarted while the query was running"
 
@@ -98,7 +98,7 @@ def fail_orphans(conn: Connection, owner: str) -> int:
     """Fail the runs a server of this name left running when it died; return how many."""
     failed = conn.execute(
         update(query_runs)
-        .where(query_runs.c.status == RunStatus.RUNNING, query_runs.c.owner == owner)
+        .where(text(RUNNING_RUN), query_runs.c.owner == owner)
         .values(status=RunStatus.FAILED, error_message=ORPHAN_MESSAGE, completed_at=utc_now())
     )
     return failed.rowcount

@@ -4,8 +4,10 @@ The secrets have 128 bits or more of randomness, so a plain hash cannot be searc
 """
 
 import hashlib
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, or_, select, update
 
 from catalog.errors import Conflict, NotFound
 from catalog.ids import IdKind, new_id
@@ -79,14 +81,7 @@ def ensure_token(conn: Connection, organization_id: str, *, name: str, secret: s
 
 def find_token(conn: Connection, secret: str) -> Token | None:
     """Return the token of a secret; None when unknown, revoked or of a deleted workspace."""
-    query = (
-        select(*_COLUMNS)
-        .outerjoin(workspaces, tokens.c.workspace_id == workspaces.c.id)
-        .where(
-            tokens.c.secret_sha256 == _hash(secret), _is_live(), workspaces.c.deleted_at.is_(None)
-        )
-    )
-    row = conn.execute(query).mappings().first()
+    row = conn.execute(_live_token(), {"secret_sha256": _hash(secret)}).mappings().first()
     return None if row is None else Token(**row)
 
 
@@ -126,6 +121,20 @@ def _revoke(conn: Connection, token: Token) -> Token:
 def _find(conn: Connection, *conditions: ColumnElement[bool]) -> Token | None:
     row = conn.execute(select(*_COLUMNS).where(*conditions).limit(1)).mappings().first()
     return None if row is None else Token(**row)
+
+
+# On the path of every request: building the statement costs more than running it.
+@cache
+def _live_token() -> Select[Any]:
+    return (
+        select(*_COLUMNS)
+        .outerjoin(workspaces, tokens.c.workspace_id == workspaces.c.id)
+        .where(
+            tokens.c.secret_sha256 == bindparam("secret_sha256"),
+            _is_live(),
+            workspaces.c.deleted_at.is_(None),
+        )
+    )
 
 
 def _is_live() -> ColumnElement[bool]:

@@ -7,13 +7,13 @@ the transaction that creates the dataset.
 
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, delete, select, update
+from sqlalchemy import Connection, RowMapping, delete, select, text, update
 
 from catalog.errors import Conflict, InvalidValue, NotFound
 from catalog.model import Upload, UploadStatus
 from catalog.store.dropped import drop_blobs
 from catalog.store.rows import columns_of
-from catalog.tables import uploads
+from catalog.tables import PENDING_UPLOAD, uploads
 
 _COLUMNS = columns_of(uploads, Upload)
 
@@ -100,7 +100,7 @@ def expire_uploads(conn: Connection, now: datetime) -> tuple[str, ...]:
     """
     keys = conn.scalars(
         delete(uploads)
-        .where(uploads.c.status == UploadStatus.PENDING, uploads.c.expires_at <= now)
+        .where(text(PENDING_UPLOAD), uploads.c.expires_at <= now)
         .returning(uploads.c.blob_key)
     ).all()
     drop_blobs(conn, keys, now)

@@ -19,13 +19,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json
 
-from engine.datasets.arrow_values import Column
+from engine.datasets.arrow_values import Column, Type
 from engine.datasets.column_names import refuse_missing, refuse_undeclared
 from engine.datasets.columns import convert_or_explain
 from engine.datasets.compression import InputStream
 from engine.datasets.errors import LoadError, TypeContradiction
 from engine.datasets.json_blocks import DEPTH_MAX, NESTED_TOO_DEEP, json_blocks
-from engine.datasets.widening import BIG_INTEGER, join_all, map_leaves
+from engine.datasets.widening import BIG_INTEGER, join_all, map_leaves, settled
 
 _MIXED = re.compile(r"Column\(/(.*)\) changed from (\w+) to (\w+) in row", re.DOTALL)
 _NOT_BLANK = re.compile(r"[^ \t\r\n]")
@@ -96,9 +96,13 @@ class JsonInput:
             TypeContradiction: types are inferred and a value does not fit.
             LoadError: types are declared and a value does not fit, or a key was not declared.
         """
-        if self.declared is None:
-            return _parse_with_texts(block.text, schema)
-        return _read_declared(block, schema)
+        if self.declared is not None:
+            return _read_declared(block, schema)
+        batch = _parse_with_texts(block.text, schema)
+        if any(_lists_nulls(dtype) for dtype in schema.types):
+            # The parser builds invalid lists of nulls. Now that nothing else is in them, text will do.
+            batch = _parse_with_texts(block.text, settled(schema))
+        return batch
 
 
 def _read_declared(block: JsonBlock, schema: pa.Schema) -> pa.RecordBatch:
@@ -237,6 +241,12 @@ def _are_big_integers(values: Column) -> bool:
         return False
     largest = np.abs(floats).max()
     return bool(_INT64_BOUND <= largest < _DECIMAL_BOUND and (floats == np.trunc(floats)).all())
+
+
+def _lists_nulls(dtype: Type) -> bool:
+    if pa.types.is_list(dtype):
+        return bool(pa.types.is_null(dtype.value_type)) or _lists_nulls(dtype.value_type)
+    return pa.types.is_struct(dtype) and any(_lists_nulls(field.type) for field in dtype.fields)
 
 
 def _decimal_as_float(dtype: pa.DataType) -> pa.DataType:

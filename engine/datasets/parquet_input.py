@@ -19,7 +19,7 @@ from engine.datasets.arrow_values import Column, Type
 from engine.datasets.column_names import unique_names
 from engine.datasets.errors import LoadError
 
-FIRST_BATCH_ROWS = 1_024
+FIRST_BATCH_ROWS = 64
 BATCH_ROWS_MAX = 65_536
 BATCH_BYTES = 16 << 20
 DECODED_FREE_BYTES = 4 << 30
@@ -51,15 +51,17 @@ class ParquetInput:
         allowed_bytes = max(DECODED_FREE_BYTES, DECODED_RATIO_MAX * self.size_bytes)
         rows = FIRST_BATCH_ROWS
         for group in range(self.file.metadata.num_row_groups):
-            for batch in _guarded(
-                self.file.iter_batches(rows, row_groups=[group], use_threads=False)
-            ):
-                yield _stored(batch, self.schema)
+            for batch in _guarded(self._stored_batches(rows, group)):
+                yield batch
                 allowed_bytes -= batch.nbytes
                 if allowed_bytes < 0:
                     raise LoadError("The Parquet data expands beyond the allowed size")
                 row_bytes = max(1, batch.nbytes // max(1, batch.num_rows))
                 rows = max(1, min(BATCH_ROWS_MAX, BATCH_BYTES // row_bytes))
+
+    def _stored_batches(self, rows: int, group: int) -> Iterator[pa.RecordBatch]:
+        for batch in self.file.iter_batches(rows, row_groups=[group], use_threads=False):
+            yield _stored(batch, self.schema)
 
 
 def open_parquet(path: Path) -> ParquetInput:

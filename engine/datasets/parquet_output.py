@@ -56,6 +56,7 @@ class ParquetOutput:
         self._writer: pq.ParquetWriter | None = None
         self._writer_rows = 0
         self._order = _Order()
+        self._order_declared = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="parquet-output")
         self._writing: Future[None] | None = None
 
@@ -69,7 +70,7 @@ class ParquetOutput:
         batch = batch if batch.schema.equals(self.schema) else batch.cast(self.schema)
         ordered = self._order.column
         self._order.follow(batch)
-        if ordered and not self._order.column:
+        if ordered and not self._order.column and self._order_declared:
             self._flush()
             self._join(self._thread.submit(self._close_file))
         self._buffer.append(batch)
@@ -115,6 +116,7 @@ class ParquetOutput:
             if previous is not None:
                 previous.result()
             self._writing = self._thread.submit(self._write_group, table, self._order.column)
+            self._order_declared = self._order.column is not None
 
     def _join(self, closing: Future[None]) -> None:
         """Wait for the writing thread; its error is ours."""

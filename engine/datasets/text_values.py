@@ -4,8 +4,11 @@ Inference is strict so that nothing is lost: ``00123`` and ``+49`` stay text (zi
 number beyond int64 is a decimal and never a float, dates and times are ISO 8601 only. Declared types are lenient
 where the meaning is clear: padded numbers, more decimals than the scale, a time with or without a zone.
 
-The trap: Arrow's own casts accept ``007``, ``0x1F`` and ``+5`` as numbers and turn ``1e400`` into infinity.
+The trap: Arrow's own casts accept ``007``, ``0x1F`` and ``+5`` as numbers, turn ``1e400`` into infinity and let decimals of
+more than 38 digits wrap around.
 """
+
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +34,7 @@ _CANDIDATES = (
     pa.timestamp("ns", tz="UTC"),
 )
 _PROBE_ROWS = 16
+_TOO_LONG_TO_CAST = r"([0-9]\.?){39}"
 
 
 def infer_type(texts: Texts) -> pa.DataType:
@@ -111,7 +115,7 @@ def _refuse_lossy_numbers(texts: Texts, values: Column) -> None:
     if _has_padded_number(texts):
         raise TypeContradiction
     if pa.types.is_decimal(values.type):
-        if not pc.all(pc.match_substring_regex(texts, r"^-?[0-9]+$")).as_py():
+        if not pc.all(pc.match_substring_regex(texts, r"^-?[0-9]{1,38}$")).as_py():
             raise TypeContradiction
     elif pa.types.is_floating(values.type):
         huge = texts.filter(pc.greater_equal(pc.abs(values), pa.scalar(1e38)))
@@ -168,11 +172,22 @@ def _from_hex(text: str | None) -> bytes | None:
 
 
 def _decimals(texts: Texts, dtype: Type) -> Column:
+    if not pc.any(pc.match_substring_regex(texts, _TOO_LONG_TO_CAST)).as_py():
+        try:
+            return texts.cast(dtype)
+        except pa.ArrowInvalid:
+            pass  # More decimals than the scale, or no number at all: the exact way tells, 2 µs a value.
+    return pa.array([_exact_decimal(text, dtype.scale) for text in texts.to_pylist()], dtype)
+
+
+def _exact_decimal(text: str | None, scale: int) -> Decimal | None:
+    if text is None:
+        return None
     try:
-        return texts.cast(dtype)
-    except pa.ArrowInvalid:
-        wide = texts.cast(pa.decimal256(76, 38))
-        return pc.round(wide, ndigits=dtype.scale).cast(dtype)
+        context = Context(prec=len(text) + scale, rounding=ROUND_HALF_UP)
+        return Decimal(text).quantize(Decimal(1).scaleb(-scale), context=context)
+    except InvalidOperation as exc:
+        raise ValueError(text) from exc
 
 
 def _timestamps(texts: Texts, dtype: Type) -> Column:

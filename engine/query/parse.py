@@ -50,7 +50,8 @@ _KINDS = {
     "DESCRIBE": "describe",
     "DESC": "describe",
 }
-_EXPLAINED = {"SELECT", "WITH", "VALUES", "(", "ANALYZE", "VERBOSE", "FORMAT"}
+_EXPLAINED = {"SELECT", "WITH", "VALUES", "("}
+_EXPLAIN_OPTIONS = {"ANALYZE", "VERBOSE", "FORMAT"}
 _SHOW_COLUMNS = (["COLUMNS", "FROM"], ["COLUMNS", "IN"])
 _TABLES_VIEW = (("information_schema", "tables"),)
 _LEAD = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|;)*(?P<word>\w+|\(|)", re.DOTALL)
@@ -119,11 +120,19 @@ def parse_sql(sql: str, *, terms_max: int) -> ParsedSql:
     if kind == "show":
         return _parse_show(tokens)
     words = {token.text.upper() for token in tokens[:1]}
-    if kind == "explain" and words.isdisjoint(_EXPLAINED):
+    if kind == "explain" and not _explains_a_query(tokens):
         raise StatementForbidden("EXPLAIN is allowed of SELECT, WITH and VALUES only.")
     if kind == "describe" and words.isdisjoint(_EXPLAINED):
         return ParsedSql(text, kind, _names_at(tokens, 0)[0], is_plain=False)
     return ParsedSql(text, kind, _table_names(tokens), is_plain=_is_plain(tokens))
+
+
+def _explains_a_query(tokens: list[Token]) -> bool:
+    words = [token.text.upper() for token in tokens]
+    start = 0
+    while start < len(words) and words[start] in _EXPLAIN_OPTIONS:
+        start += 2 if words[start] == "FORMAT" else 1
+    return start < len(words) and words[start] in _EXPLAINED
 
 
 def _tokenize(sql: str) -> list[Token]:

@@ -161,8 +161,6 @@ class Engine:
         self._stack.push_async_callback(self.pool.close)
         self.runs = RunBoard()
         self._stack.push_async_callback(self.runs.close)
-        self.runs = RunBoard()
-        self._stack.push_async_callback(self.runs.close)
         self.jobs = JobRunner(self)
         self.jobs.start()
         self._stack.push_async_callback(self.jobs.close)

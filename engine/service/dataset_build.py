@@ -15,10 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from connectors.egress import EgressPolicy, fetch_to_file
-
 from catalog.ids import IdKind, new_id
 from catalog.model import DatasetVersion, StoredFile, Upload
+from connectors.egress import EgressPolicy, fetch_to_file
 from engine.datasets.compression import InputStream
 from engine.datasets.load import guess_format
 from engine.datasets.sources import InlineSource, UploadSource, UrlSource
@@ -76,7 +75,10 @@ async def build_version(
         DataInvalid: the input is no table; further errors of the pool, the query or the egress door.
     """
     version_id = new_id(IdKind.DATASET_VERSION)
-    async with _opened(engine, caller, given) as file, _scratch(engine.blobs.stage()) as folder:
+    async with (
+        _opened(engine, caller, given, report) as file,
+        _scratch(engine.blobs.stage()) as folder,
+    ):
         await asyncio.to_thread(folder.mkdir, mode=0o700)
         loaded = await _convert(engine, caller, file, folder, report)
         files = [
@@ -126,7 +128,9 @@ async def _publish(
 
 
 @asynccontextmanager
-async def _opened(engine: Engine, caller: Caller, given: BuildInput) -> AsyncIterator[InputFile]:
+async def _opened(
+    engine: Engine, caller: Caller, given: BuildInput, report: Report
+) -> AsyncIterator[InputFile]:
     """Have the input as a local file; a file made for the purpose is removed afterwards."""
     if isinstance(given, UploadInput):
         yield await _uploaded(engine, given)
@@ -139,7 +143,7 @@ async def _opened(engine: Engine, caller: Caller, given: BuildInput) -> AsyncIte
                 await asyncio.to_thread(path.write_text, given.content, "utf-8")
                 yield InputFile(path, given.format.lower(), given.columns)
             else:
-                yield await _fetched(engine, given, path)
+                yield await _fetched(engine, given, path, report)
 
 
 async def _uploaded(engine: Engine, given: UploadInput) -> InputFile:
@@ -149,7 +153,7 @@ async def _uploaded(engine: Engine, given: UploadInput) -> InputFile:
     return InputFile(path, chosen.lower(), source.columns)
 
 
-async def _fetched(engine: Engine, source: UrlSource, path: Path) -> InputFile:
+async def _fetched(engine: Engine, source: UrlSource, path: Path, report: Report) -> InputFile:
     settings = engine.settings
     policy = EgressPolicy(
         allow_private=settings.egress_allow_private,
@@ -157,7 +161,12 @@ async def _fetched(engine: Engine, source: UrlSource, path: Path) -> InputFile:
         timeout_s=settings.egress_timeout_s,
         redirects_max=settings.egress_redirects_max,
     )
-    fetched = await fetch_to_file(source.url, path, policy)
+
+    def on_progress(size_bytes: int, total_bytes: int | None) -> None:
+        known = {} if total_bytes is None else {"bytes_total": total_bytes}
+        report({"bytes": size_bytes, **known})
+
+    fetched = await fetch_to_file(source.url, path, policy, on_progress=on_progress)
     chosen = source.format or await _guess(path, fetched.content_type, fetched.final_name)
     return InputFile(path, chosen.lower(), source.columns)
 

@@ -3,10 +3,11 @@
 A handler prepares everything outside the catalog and then commits one effect. The effect and the end
 of the job are one catalog transaction, made only while this runner still holds the lease: a job may
 run more than once, its effect happens once. The trap: a handler must leave nothing behind that counts
-before its commit.
+before its commit. A job that may be tried again waits for the next look at the queue.
 """
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -163,6 +164,10 @@ class _JobWork:
     def may_hold_claims(self) -> bool:
         return True  # made when the job was queued, or by an attempt that died
 
+    def keeps_claims(self, error: BaseException) -> bool:
+        # Stopped by a shutdown or overtaken: the next attempt holds them now.
+        return isinstance(error, asyncio.CancelledError | _LeaseLost)
+
     def report(self, progress: Mapping[str, int]) -> None:
         self._progress.update(progress)
 
@@ -300,7 +305,7 @@ class JobRunner:
             job_type=job.job_type,
             error=type(error).__name__,
             attempt=job.attempts,
-            exc_info=error if shown is None else None,
+            places=_places(error) if shown is None else None,
         )
         message = "Internal error" if shown is None else shown.message
         try:
@@ -308,6 +313,12 @@ class JobRunner:
         except CatalogError as failure:
             # The lease runs out and the job is taken up again.
             log.warning("job.fail_not_recorded", job_id=job.id, error=failure.message)
+
+
+def _places(error: BaseException) -> list[str]:
+    """Where an unexpected error was raised, outermost first; values stay out of the log."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
 
 
 @handles("noop")

@@ -152,11 +152,9 @@ async def run_query(
     if not options.is_async:
         return await _wait_for_answer(query, job)
     if options.async_after_ms is not None:
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(options.async_after_ms / 1000):
                 return await _wait_for_answer(query, job, cancels=False)
-        except TimeoutError:
-            query.detach()
     await recorded
     return QuerySubmitted(run.id, RunStatus.RUNNING, _RUNNING_ON)
 
@@ -252,9 +250,11 @@ async def _wait_for_answer(
 ) -> QueryAnswer:
     try:
         await query.wait()
-    except asyncio.CancelledError:
+    except asyncio.CancelledError:  # the client went away, or its patience ended
         if cancels:
             job.cancel()
+        else:
+            query.detach()
         raise
     return QueryAnswer(query, job)
 

@@ -135,7 +135,7 @@ async def _read(
     engine: Engine, caller: Caller, task: ReadTask, report: dict[str, Any]
 ) -> AsyncIterator[bytes]:
     settings = engine.settings
-    limits = Limits(settings.query_timeout_s, settings.query_memory_bytes)
+    limits = Limits(settings.load_timeout_s, settings.query_memory_bytes)
     async with engine.pool.execute(caller.workspace_id, task, limits) as execution:
         async for kind, body in execution.frames():
             if kind is Kind.BODY and body:

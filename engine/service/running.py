@@ -127,6 +127,8 @@ class RunningQuery:
             await self._end(RunStatus.FAILED, self.error.message)
         finally:
             self._changed.set()
+            if self._result.inline_ipc is None and self._task.persist_path is not None:
+                await asyncio.to_thread(Path(self._task.persist_path).unlink, missing_ok=True)
 
     async def _execute(self) -> None:
         settings = self._engine.settings

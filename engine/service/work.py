@@ -23,6 +23,10 @@ class Work(Protocol):
         """Whether what it claims may be claimed already, on its own behalf."""
         ...
 
+    def keeps_claims(self, error: BaseException) -> bool:
+        """Whether claims outlive this failure, because somebody goes on with the same work."""
+        ...
+
     def report(self, progress: Mapping[str, int]) -> None:
         """Say how far it is: ``rows``, ``bytes``, ``bytes_total``, those that are known."""
         ...
@@ -41,6 +45,10 @@ class DirectWork:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+
+    def keeps_claims(self, error: BaseException) -> bool:
+        """Nobody goes on."""
+        return False
 
     def report(self, progress: Mapping[str, int]) -> None:
         """Nobody is looking."""

@@ -63,7 +63,10 @@ class Channel:
         buffer = bytearray(length)
         view = memoryview(buffer)
         while view:
-            count = self._socket.recv_into(view)
+            try:
+                count = self._socket.recv_into(view)
+            except OSError as error:  # a killed server resets the connection
+                raise ParentGone from error
             if count == 0:
                 raise ParentGone
             view = view[count:]

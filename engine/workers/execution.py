@@ -6,6 +6,7 @@ watches the clock, the resident memory and the spill folder, and kills.
 
 import asyncio
 import contextlib
+import resource
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -29,14 +30,15 @@ from engine.errors import (
 from engine.workers.forker import Forker
 from engine.workers.frames import Kind
 from engine.workers.tasks import TableBinding, Task, dump_bindings, dump_task
-from engine.workers.worker import Worker, WorkerGone
+from engine.workers.worker import Worker, WorkerGone, memory_of
 
 Resolve = Callable[[tuple[str, ...]], Awaitable[Sequence[TableBinding]]]
 
 _WATCH_S = 0.1
-_PAGE_BYTES = 4096
 # Interpreter, libraries and caches of an idle worker do not count against a query.
 _BASE_BYTES = 256 * 1024 * 1024
+# Stacks of new threads, and what an allocator takes ahead of its use.
+_SLACK_BYTES = 512 * 1024 * 1024
 
 _FAILURES: dict[str, type[EngineError]] = {
     "sql": SqlInvalid,
@@ -76,6 +78,7 @@ class Execution:
 
     def start(self, task: Task) -> None:
         """Send the task to the worker."""
+        self._cap_private_memory()
         try:
             self._worker.send(Kind.TASK, dump_task(task))
         except WorkerGone:
@@ -121,6 +124,14 @@ class Execution:
         self._killed_for = self._killed_for or reason
         self._forker.kill(self._worker.pid)
 
+    def _cap_private_memory(self) -> None:
+        """Between two looks at the clock a query can take gigabytes; the kernel looks always."""
+        private_bytes = self._worker.base_bytes + self._limits.memory_bytes + _SLACK_BYTES
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(
+                self._worker.pid, resource.RLIMIT_DATA, (private_bytes, resource.RLIM_INFINITY)
+            )
+
     async def _why_gone(self) -> EngineError:
         if self._killed_for is not None:
             return self._killed_for
@@ -142,7 +153,7 @@ class Execution:
                     "and was stopped."
                 )
             )
-        elif _resident_bytes(self._worker.pid) > self._limits.memory_bytes + _BASE_BYTES:
+        elif memory_of(self._worker.pid).resident_bytes > self._limits.memory_bytes + _BASE_BYTES:
             self.kill(
                 ResourceExhausted(
                     f"The query needs more than its limit of {self._limits.memory_bytes} bytes "
@@ -171,11 +182,3 @@ class Execution:
 def _failure(body: bytes) -> EngineError:
     report = orjson.loads(body)
     return _FAILURES[report["error"]](report["message"] or None)
-
-
-def _resident_bytes(pid: int) -> int:
-    try:
-        statm = Path(f"/proc/{pid}/statm").read_text()
-    except OSError:
-        return 0
-    return int(statm.split()[1]) * _PAGE_BYTES

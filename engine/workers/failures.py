@@ -17,6 +17,18 @@ _WRAPPING = re.compile(
 )
 _PARSER = re.compile(r'^SQL error: (?:ParserError|TokenizerError)\("(.*)"\)$', re.DOTALL)
 _RESOURCES = re.compile(r"Resources exhausted|Memory Exhausted|max_temp_directory_size|No space")
+# What a refused allocation looks like from further away.
+_NO_MEMORY = re.compile(
+    r"failed to map segment|can't start new thread|memory allocation failed|os error 1[12]\b|"
+    # A join that ran out of memory starts its input again, which DataFusion 55 answers by a panic.
+    r"partition not used yet"
+)
+_TOO_DEEP = re.compile(r"RecursionLimitExceeded")
+_FORBIDDEN = re.compile(
+    r"(?:DDL|DML|Statement) not supported: |"
+    r"Query (?:INSERT|UPDATE|DELETE|MERGE)\b.* not implemented",
+    re.DOTALL,
+)
 _MISSING = re.compile(r"Object at location .* not found|No such file or directory|NotFound")
 _MISSING_TABLE = re.compile(r"table '(.+?)' not found")
 _INTERNAL = re.compile(r"^Internal error: |panicked|External error: Python")
@@ -35,8 +47,7 @@ def describe_failure(error: BaseException) -> tuple[str, str]:
     """Say what kind of failure this is, and what a user may read of it.
 
     Returns:
-        The kind (``sql``, ``forbidden``, ``resources``, ``data``, ``missing`` or ``internal``) and
-        one sentence.
+        The kind (a key of the parent's table in ``engine.workers.execution``) and one sentence.
     """
     if isinstance(error, LoadError):
         return "data", str(error)
@@ -44,8 +55,10 @@ def describe_failure(error: BaseException) -> tuple[str, str]:
         return "forbidden", str(error)
     if isinstance(error, RowsExceeded):
         return "resources", str(error)
-    if isinstance(error, MemoryError | pa.ArrowMemoryError):
+    if isinstance(error, MemoryError | pa.ArrowMemoryError) or _NO_MEMORY.search(str(error)):
         return "resources", "The query needs more memory than its limit allows."
+    if not isinstance(error, Exception):  # how a Rust panic arrives
+        return "internal", "The query engine failed on this statement."
     return _describe_text(str(error))
 
 
@@ -56,8 +69,10 @@ def _describe_text(text: str) -> tuple[str, str]:
         return "missing", "Stored data of a table is missing."
     if _INTERNAL.search(_clean(text)):
         return "internal", "The query engine failed on this statement."
-    if "not supported: " in text and ("DDL" in text or "DML" in text or "Statement" in text):
+    if _FORBIDDEN.search(text):
         return "forbidden", ""
+    if _TOO_DEEP.search(text):
+        return "SqlTooComplex", "The SQL nests too deeply."
     return "sql", _PATH.sub("…", _clean(text))
 
 

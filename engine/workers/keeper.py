@@ -11,6 +11,7 @@ import os
 import queue
 import threading
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -168,6 +169,7 @@ def _stored_field(field: "pa.Field[Any]") -> "pa.Field[Any]":
     return field.with_type(_stored_type(field.type))
 
 
+@lru_cache(maxsize=256)
 def _stored_type(data_type: pa.DataType) -> pa.DataType:
     try:
         pq.ParquetWriter(io.BytesIO(), pa.schema([pa.field("x", data_type)])).close()

@@ -8,9 +8,10 @@ worker, and waiting workspaces take turns.
 
 import asyncio
 import contextlib
+import shutil
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -152,9 +153,11 @@ class WorkerPool:
             async with asyncio.timeout(self._settings.query_queue_wait_s):
                 return await waiter
         except TimeoutError:
+            self._withdraw(workspace_id, waiter)
             raise Overloaded("No worker came free in time. Try again shortly.") from None
-        finally:
-            self._forget_waiter(workspace_id, waiter)
+        except BaseException:
+            self._withdraw(workspace_id, waiter)
+            raise
 
     def _check_room(self, queue: "deque[asyncio.Future[Worker]]") -> None:
         if self._waiting_count >= self._settings.query_queue_max:
@@ -162,7 +165,8 @@ class WorkerPool:
         if len(queue) >= self._settings.query_queue_workspace_max:
             raise Overloaded("Too many queries of this workspace are waiting. Try again shortly.")
 
-    def _forget_waiter(self, workspace_id: str, waiter: "asyncio.Future[Worker]") -> None:
+    def _withdraw(self, workspace_id: str, waiter: "asyncio.Future[Worker]") -> None:
+        """Nobody waits any more; a worker that was handed over at the same moment goes back."""
         queue = self._waiting.get(workspace_id)
         if queue is not None and waiter in queue:
             queue.remove(waiter)
@@ -170,9 +174,7 @@ class WorkerPool:
             if not queue:
                 del self._waiting[workspace_id]
         elif waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-            worker = waiter.result()
-            if asyncio.current_task() and asyncio.current_task().cancelling():  # type: ignore[union-attr]  # inside a task by construction
-                self._release(worker, reusable=True)
+            self._release(waiter.result(), reusable=True)
 
     def _may_run(self, workspace_id: str) -> bool:
         running = sum(1 for owner in self._busy.values() if owner == workspace_id)
@@ -198,11 +200,18 @@ class WorkerPool:
         if reusable and not worn and not worker.is_gone and not self._closed:
             self._idle.append(worker)
         else:
-            self._forker.kill(worker.pid)
-            self._forker.forget(worker.pid)
-            worker.close()
+            self._discard(worker)
             self._fill()
         self._dispatch()
+
+    def _discard(self, worker: Worker) -> None:
+        """End a worker and remove what it spilled."""
+        if not worker.is_gone:  # a dead worker's process id may be somebody else's by now
+            self._forker.kill(worker.pid)
+        self._forker.forget(worker.pid)
+        worker.close()
+        folder = self._spill_folder / str(worker.pid)
+        self._keep(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
 
     def _dispatch(self) -> None:
         """Hand idle workers to waiting workspaces in turn."""
@@ -241,7 +250,11 @@ class WorkerPool:
     def _spawn(self) -> None:
         if self._closed:
             return
-        task = asyncio.create_task(self._start_worker())
+        self._keep(self._start_worker())
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something in the background; close waits for it."""
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -251,7 +264,7 @@ class WorkerPool:
             pid, sock = await self._forker.fork()
             worker = await Worker.connect(pid, sock)
             async with asyncio.timeout(_READY_TIMEOUT_S):
-                await worker.receive()
+                await worker.wait_ready()
         except (OSError, TimeoutError, WorkerGone, RuntimeError) as error:
             _log.error("workers.start_failed", error=type(error).__name__)
             return
@@ -271,5 +284,4 @@ class WorkerPool:
             oldest = self._idle[0] if self._idle else None
             if surplus > 0 and oldest and time.monotonic() - oldest.idle_since > _SURPLUS_IDLE_S:
                 self._idle.popleft()
-                self._forker.forget(oldest.pid)
-                oldest.close()
+                self._discard(oldest)

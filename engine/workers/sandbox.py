@@ -50,11 +50,6 @@ def die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def limit_memory(memory_bytes: int) -> None:
-    """Cap private writable memory: past it an allocation fails and the process aborts."""
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, resource.RLIM_INFINITY))
-
-
 def confine(*, readable: Sequence[Path], writable: Sequence[Path]) -> list[str]:
     """Shut this process in.
 

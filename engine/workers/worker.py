@@ -3,14 +3,36 @@
 import asyncio
 import time
 from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from resource import getpagesize
 from socket import socket
+from typing import cast
 
 from typing_extensions import override
 
 from engine.workers.frames import HEADER, Kind, frame
 
+_PAGE_BYTES = getpagesize()
 _BUFFER_HIGH_BYTES = 8 * 1024 * 1024
 _BUFFER_LOW_BYTES = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a process holds: pages in RAM, and private writable address space."""
+
+    resident_bytes: int
+    private_bytes: int
+
+
+def memory_of(pid: int) -> Memory:
+    """Measure a process; zeros when it is gone."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text().split()
+    except OSError:
+        return Memory(0, 0)
+    return Memory(int(pages[1]) * _PAGE_BYTES, int(pages[5]) * _PAGE_BYTES)
 
 
 class WorkerGone(Exception):
@@ -26,6 +48,7 @@ class Worker(asyncio.Protocol):
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
+        self.base_bytes = 0
         self.tasks_done = 0
         self.busy_since: float | None = None
         self.idle_since = time.monotonic()
@@ -43,6 +66,11 @@ class Worker(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         _, worker = await loop.create_connection(lambda: cls(pid), sock=sock)
         return worker
+
+    async def wait_ready(self) -> None:
+        """Wait until the worker is warm, and note what it holds by then."""
+        await self.receive()
+        self.base_bytes = memory_of(self.pid).private_bytes
 
     def send(self, kind: Kind, body: bytes = b"") -> None:
         """Send one frame."""
@@ -76,8 +104,7 @@ class Worker(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
 
     @override
     def data_received(self, data: bytes) -> None:

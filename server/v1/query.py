@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter
 from pydantic import Field, field_validator
+from pydantic.config import JsonDict
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,6 +28,8 @@ from server.wire.streaming import StreamedAnswer, cancelled_when_client_leaves
 
 ASYNC_AFTER_MS_MIN = 1000
 ANSWER_HEADERS = {"X-Query-Run-Id": "The query run.", "X-Result-Id": "The kept result."}
+
+_SCALAR: JsonDict = {"type": ["null", "boolean", "number", "string"]}
 
 router = APIRouter(prefix="/v1/query", tags=["Query"])
 
@@ -50,7 +53,7 @@ class QueryShape(AsyncShape):
     params: list[Any] = Field(
         [],
         description="Values for $1, $2, …: null, boolean, number, text, or a list of these.",
-        json_schema_extra={"items": {"type": ["null", "boolean", "number", "string", "array"]}},
+        json_schema_extra={"items": {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}},
     )
     default_catalog: str | None = Field(None, description="Catalog of names without one.")
     default_schema: str | None = Field(None, description="Schema of names without one.")

@@ -90,8 +90,8 @@ def parse_shape(shape: type[T], body: bytes) -> T:
         ) from error
     if not isinstance(value, dict):
         raise WrongShape("The body must be a JSON object.")
-    if b"\\u0000" in body and _holds_nul(value):
-        raise WrongShape("The body must not contain the NUL character.")
+    if b"\\u0000" in body:
+        _refuse_nul(shape, value)
     try:
         return shape.model_validate(value)
     except ValidationError as error:
@@ -123,6 +123,13 @@ def _check_media_type(content_type: str | None) -> None:
         media_type.startswith("application/") and media_type.endswith("+json")
     ):
         raise WrongMediaType("The body must have the content type application/json.")
+
+
+def _refuse_nul(shape: type[Shape], value: dict[str, Any]) -> None:
+    for name, field in shape.model_fields.items():
+        key = field.alias or name
+        if _holds_nul(value.get(key)):
+            raise WrongShape(f"Field '{key}' must not contain the NUL character.")
 
 
 def _holds_nul(value: Any) -> bool:  # noqa: ANN401 - any JSON value

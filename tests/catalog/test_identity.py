@@ -80,7 +80,7 @@ async def test_a_token_is_found_by_its_secret_until_it_is_revoked(
     again = await db.write(
         create_token, organization_id, name="ci", workspace_id=None, secret="second"
     )
-    assert await db.write(revoke_token, organization_id, again.id)
+    assert (await db.write(revoke_token, organization_id, again.id)).id == again.id
     with pytest.raises(Conflict):
         await db.write(create_token, organization_id, name="x", workspace_id=None, secret=CANARY)
 

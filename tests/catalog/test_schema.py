@@ -3,7 +3,7 @@
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Inspector, inspect, text
+from sqlalchemy import Connection, inspect, text
 
 from catalog.connections import open_engines
 from catalog.database import Database
@@ -47,15 +47,10 @@ async def test_migrations_make_the_partial_indexes(catalog_url: str, db: Databas
 
 async def test_every_table_of_a_tenant_is_indexed_by_workspace_first(db: Database) -> None:
     def leading_columns(conn: Connection) -> dict[str, set[str | None]]:
-        inspector: Inspector = inspect(conn)
+        inspector = inspect(conn)
         return {
-            table: {
-                entry["column_names"][0]
-                for entry in (
-                    *inspector.get_indexes(table),
-                    *inspector.get_unique_constraints(table),
-                )
-            }
+            table: {entry["column_names"][0] for entry in inspector.get_indexes(table)}
+            | {entry["column_names"][0] for entry in inspector.get_unique_constraints(table)}
             for table in inspector.get_table_names()
         }
 

@@ -37,7 +37,7 @@ CANARY = "canary-93b1-ä"
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", secret_keys=None)
+    return Settings.model_validate({"data_dir": tmp_path / "data", "secret_keys": None})
 
 
 @pytest.fixture

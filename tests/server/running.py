@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,15 +49,24 @@ class RunningServer:
         return self.process.wait(_STOP_TIMEOUT_S)
 
 
+def server_command() -> list[str]:
+    """The program of one server on a free port."""
+    return [sys.executable, "-c", _PROGRAM]
+
+
+def server_environment(data_dir: Path, settings: Mapping[str, object]) -> dict[str, str]:
+    """Where it finds the code, and its settings by their names without the prefix."""
+    chosen = {"DATA_DIR": data_dir, "API_KEY": TOKEN, "WORKERS": 2, **settings}
+    named = {f"TIDEMILL_{name.upper()}": str(value) for name, value in chosen.items()}
+    return {**os.environ, "PYTHONPATH": str(_ROOT), **named}
+
+
 @contextmanager
 def serving(data_dir: Path, **settings: object) -> Iterator[RunningServer]:
     """Run a server over a data folder for as long as the block runs."""
-    chosen = {"DATA_DIR": data_dir, "API_KEY": TOKEN, "WORKERS": 2, **settings}
-    environment = {**os.environ, **{f"TIDEMILL_{k.upper()}": str(v) for k, v in chosen.items()}}
     process = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM],
-        cwd=_ROOT,
-        env=environment,
+        server_command(),
+        env=server_environment(data_dir, settings),
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -421,6 +421,24 @@ class TestWorkspacesAndTokens:
 
 
 class TestMetadata:
+    @pytest.mark.parametrize(
+        ("path", "of_nothing"),
+        [
+            ("/v1/results", 0),
+            ("/v1/datasets", 0),
+            ("/v1/queries", 1),
+            ("/v1/query-runs", 1),
+        ],
+    )
+    def test_a_limit_is_brought_into_bounds_and_echoed(
+        self, client: httpx.Client, path: str, of_nothing: int
+    ) -> None:
+        assert answered(client.get(path))["limit"] == 100
+        assert answered(client.get(f"{path}?limit=100000"))["limit"] == 1000
+        page = answered(client.get(f"{path}?limit=0&offset={2**63 - 1}"))
+        assert page["limit"] == of_nothing
+        assert page["count"] <= of_nothing
+
     def test_connections_have_no_tables_yet(self, client: httpx.Client) -> None:
         body = answered(client.get("/v1/information_schema?include_columns=true"))
         assert body["tables"] == []

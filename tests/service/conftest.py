@@ -7,49 +7,70 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from catalog.settings import Settings
-from engine.service import identity
 from engine.service.context import Caller, Engine
-from tests.service.steps import API_KEY, caller_of
+from tests.service.steps import API_KEY, new_caller
 
 
-@pytest.fixture
+def settings_for(data_dir: Path) -> Settings:
+    fields: dict[str, Any] = {
+        "data_dir": data_dir,
+        "api_key": API_KEY,
+        "workers": 1,
+        "workers_max": 2,
+        "egress_allow_private": True,
+        "job_poll_s": 3600,
+    }
+    return Settings(**fields)
+
+
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session")
+async def shared_engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
+    """One engine for all tests that keep to a workspace of their own."""
+    opened = await Engine.open(settings_for(tmp_path_factory.mktemp("shared") / "data"))
+    yield opened
+    await opened.close()
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(
-        data_dir=tmp_path / "data",
-        api_key=API_KEY,
-        workers=1,
-        workers_max=2,
-        egress_allow_private=True,
-        job_poll_s=3600,
-    )
+    """Settings of a data folder that is this test's own."""
+    return settings_for(tmp_path / "data")
 
 
 @pytest.fixture
-async def engine(settings: Settings) -> AsyncIterator[Engine]:
+async def own_engine(settings: Settings) -> AsyncIterator[Engine]:
+    """An engine on a fresh data folder: for tests that count, close or change things for all."""
     opened = await Engine.open(settings)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-async def caller(engine: Engine) -> Caller:
-    return await caller_of(engine)
+def engine(shared_engine: Engine) -> Iterator[Engine]:
+    """The shared engine, its settings put back afterwards."""
+    before = shared_engine.settings
+    yield shared_engine
+    shared_engine.settings = before
 
 
 @pytest.fixture
-async def stranger(engine: Engine, caller: Caller) -> Caller:
+async def caller(engine: Engine) -> Caller:
+    """A caller in a workspace that is this test's own."""
+    return await new_caller(engine)
+
+
+@pytest.fixture
+async def stranger(engine: Engine) -> Caller:
     """A caller in another workspace of the same organisation."""
-    credential = await identity.authenticate(engine, API_KEY)
-    assert credential is not None
-    other = await identity.create_workspace(engine, credential, name="other", organization_id=None)
-    return await identity.choose_workspace(engine, credential, other.id)
+    return await new_caller(engine)
 
 
 class WebServer:
@@ -68,7 +89,8 @@ class WebServer:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
+            @override
+            def log_message(self, format: str, *args: Any) -> None:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -20,6 +20,14 @@ async def caller_of(engine: Engine, workspace_id: str | None = None) -> Caller:
     return await identity.choose_workspace(engine, credential, workspace_id)
 
 
+async def new_caller(engine: Engine) -> Caller:
+    """Make a workspace and call from there."""
+    credential = await identity.authenticate(engine, API_KEY)
+    assert credential is not None
+    made = await identity.create_workspace(engine, credential, name="test", organization_id=None)
+    return await identity.choose_workspace(engine, credential, made.id)
+
+
 async def chunks_of(*parts: bytes) -> AsyncIterator[bytes]:
     for part in parts:
         yield part

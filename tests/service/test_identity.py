@@ -16,6 +16,11 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
+def engine(own_engine: Engine) -> Engine:
+    return own_engine
+
+
+@pytest.fixture
 async def credential(engine: Engine) -> Credential:
     found = await identity.authenticate(engine, API_KEY)
     assert found is not None

@@ -9,19 +9,32 @@ from sqlalchemy import Connection
 
 from catalog import jobs as job_store
 from catalog.errors import Unavailable
-from catalog.model import Job, JobStatus, SavedQuery
+from catalog.model import Job, JobStatus, SavedQuery, UploadStatus
 from catalog.settings import Settings
 from catalog.store import saved_queries as saved_query_store
 from engine import errors
-from engine.service import jobs
+from engine.service import datasets, jobs, uploads
 from engine.service.context import Caller, Engine
 from engine.service.jobs import Handler
 from engine.service.work import Work
-from tests.service.steps import caller_of, finished, until
+from tests.service.steps import caller_of, finished, send_file, until
 
 pytestmark = pytest.mark.anyio
 
+
+@pytest.fixture
+def engine(own_engine: Engine) -> Engine:
+    return own_engine
+
+
 Enter = Callable[[Handler], None]
+
+
+@pytest.fixture
+def soon(engine: Engine) -> None:
+    """Let the runner look at its queue often, as retries need it."""
+    engine.settings = engine.settings.model_copy(update={"job_poll_s": 0.02})
+    engine.jobs.wake()
 
 
 @pytest.fixture
@@ -171,6 +184,7 @@ async def test_work_whose_lease_was_taken_is_stopped(settings: Settings, enter: 
     await engine.close()
 
 
+@pytest.mark.usefixtures("soon")
 async def test_what_may_pass_is_tried_again(engine: Engine, caller: Caller, enter: Enter) -> None:
     async def handler(_engine: Engine, job: Job, _work: Work) -> None:
         if job.attempts < 2:
@@ -181,6 +195,7 @@ async def test_what_may_pass_is_tried_again(engine: Engine, caller: Caller, ente
     assert (done.status, done.attempts) == (JobStatus.SUCCEEDED, 2)
 
 
+@pytest.mark.usefixtures("soon")
 async def test_what_never_passes_is_given_up_after_three_attempts(
     engine: Engine, caller: Caller, enter: Enter
 ) -> None:
@@ -192,6 +207,7 @@ async def test_what_never_passes_is_given_up_after_three_attempts(
     assert (done.status, done.attempts) == (JobStatus.FAILED, 3)
 
 
+@pytest.mark.usefixtures("soon")
 async def test_a_bug_in_a_handler_is_not_shown_to_the_client(
     engine: Engine, caller: Caller, enter: Enter
 ) -> None:
@@ -287,3 +303,50 @@ async def test_jobs_are_filtered_paged_and_private(
     for wrong in ({"job_types": ("wash",)}, {"statuses": ("done",)}, {"limit": -1}):
         with pytest.raises(errors.InvalidRequest):
             await ids(caller, **wrong)
+
+
+async def test_an_overtaken_attempt_leaves_the_upload_to_the_next(
+    engine: Engine, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts, goes_on = asyncio.Event(), asyncio.Event()
+    run = jobs._HANDLERS["dataset_refresh"]
+
+    class Overtaken:
+        """The work of a job whose commit waits until somebody else has the lease."""
+
+        def __init__(self, work: Work) -> None:
+            self._work = work
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._work, name)
+
+        async def commit(self, effect: Any, *, to_result: Any) -> Any:
+            starts.set()
+            await goes_on.wait()
+            return await self._work.commit(effect, to_result=to_result)
+
+    async def slow(engine: Engine, job: Job, work: Work) -> None:
+        await run(engine, job, Overtaken(work))
+
+    monkeypatch.setitem(jobs._HANDLERS, "dataset_refresh", slow)
+    upload_id = await send_file(engine, caller, b"a\n1\n")
+    job = await datasets.create_dataset(
+        engine,
+        caller,
+        label="t",
+        source={"upload_id": upload_id},
+        table_name=None,
+        is_async=True,
+    )
+    assert isinstance(job, Job)
+    await starts.wait()
+    await engine.db.write(job_store.requeue_owned, engine.owner)
+    stolen = await engine.db.write(job_store.lease, owner="other", lease_s=60, attempts_max=3)
+    assert stolen is not None
+    goes_on.set()
+    await engine.jobs.close()
+    (upload,) = await uploads.list_uploads(engine, caller, status=None)
+    assert upload.status is UploadStatus.PROCESSING
+    page = await datasets.list_datasets(engine, caller, limit=9, offset=0)
+    assert page.items == ()
+    assert list(engine.blobs.staging_folder.iterdir()) == []

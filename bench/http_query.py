@@ -1,0 +1,256 @@
+"""Short queries over HTTP: requests per second and latency, against in-process and other servers.
+
+Targets take turns within every round, in one client, and ratios are taken inside a round.
+``SELECT 1`` measures the door, the point lookup a selective scan, the aggregate a full one.
+"""
+
+import argparse
+import asyncio
+import functools
+import itertools
+import json
+import random
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from bench.common import ROOT, Report, at_least, at_most, main, median_ratio, percentile
+from bench.http_load import Sample, call_repeatedly, load
+from bench.peers import InProcess, fastapi_peer, roapi_peer
+from bench.points import points_file
+from bench.service import Service, post_request, query_request, serving
+
+_CONCURRENCIES = (1, 8, 64)
+_SLOW_CONCURRENCY_MAX = 8
+"""roapi needs 0.7 s for an aggregate over Parquet: 64 at once would take most of a minute."""
+_WORKLOADS = {
+    "select_1": "SELECT 1",
+    "point": "SELECT * FROM {table} WHERE id = {id}",
+    "aggregate": "SELECT name, count(*), sum(score), max(day) FROM {table} GROUP BY name",
+}
+_LARGE_SQL = "SELECT * FROM points"
+_WRITER_START_S = 0.5
+
+
+@dataclass(frozen=True)
+class Target:
+    """Somebody who answers SQL: over HTTP when there is a port, else by a call of this process."""
+
+    name: str
+    table: str = "points"
+    port: int = 0
+    make_request: Callable[[int, str], bytes] | None = None
+    query: Callable[[str], object] | None = None
+    workloads: tuple[str, ...] = tuple(_WORKLOADS)
+
+    def takes(self, workload: str, concurrency: int) -> bool:
+        if workload not in self.workloads or (self.query and concurrency > 1):
+            return False
+        is_slow = self.name == "roapi_parquet" and workload == "aggregate"
+        return not (is_slow and concurrency > _SLOW_CONCURRENCY_MAX)
+
+
+@dataclass
+class Sizes:
+    """How much is measured."""
+
+    rows: int
+    rounds: int
+    seconds: float
+    concurrencies: tuple[int, ...]
+
+
+@dataclass
+class Bench:
+    """The samples of all rounds, by workload, concurrency and target."""
+
+    sizes: Sizes
+    targets: tuple[Target, ...]
+    samples: dict[tuple[str, int, str], list[Sample]] = field(default_factory=dict)
+
+    async def measure(self) -> None:
+        """Let the targets take turns, a different one first in each round."""
+        for workload, concurrency in itertools.product(_WORKLOADS, self.sizes.concurrencies):
+            ready = [target for target in self.targets if target.takes(workload, concurrency)]
+            for target in ready:
+                await self.sample(target, workload, concurrency, seconds=self.sizes.seconds / 4)
+            for number in range(self.sizes.rounds):
+                shift = number % len(ready)
+                for target in (*ready[shift:], *ready[:shift]):
+                    sample = await self.sample(target, workload, concurrency)
+                    key = workload, concurrency, target.name
+                    self.samples.setdefault(key, []).append(sample)
+
+    async def sample(
+        self, target: Target, workload: str, concurrency: int, *, seconds: float | None = None
+    ) -> Sample:
+        """Measure one target for one short time."""
+        seconds = self.sizes.seconds if seconds is None else seconds
+        next_sql = functools.partial(make_sql, workload, target.table, self.sizes.rows)
+        query, make_request = target.query, target.make_request
+        if query is not None:
+            return call_repeatedly(lambda: query(next_sql()), seconds=seconds)
+        assert make_request is not None
+        return await load(
+            target.port,
+            lambda: make_request(target.port, next_sql()),
+            concurrency=concurrency,
+            seconds=seconds,
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per workload, concurrency and target."""
+        return [
+            {"workload": workload, "concurrency": concurrency, "target": name, **_figures(rounds)}
+            for (workload, concurrency, name), rounds in self.samples.items()
+        ]
+
+    def p50_ratio(self, workload: str, peer: str) -> float:
+        """Our median latency over the peer's, one client at a time."""
+        ours, peers = (
+            [sample.p50_ms for sample in self.samples[workload, 1, name]]
+            for name in ("tidemill", peer)
+        )
+        return median_ratio(ours, peers)
+
+    def speed_ratio(self, workload: str, concurrency: int, peer: str) -> float:
+        """Our requests per second over the peer's."""
+        ours, peers = (
+            [sample.requests_per_s for sample in self.samples[workload, concurrency, name]]
+            for name in ("tidemill", peer)
+        )
+        return median_ratio(ours, peers)
+
+
+def make_sql(workload: str, table: str, rows: int) -> str:
+    """The next statement of a workload; point lookups ask for a random id."""
+    number = random.randrange(rows)  # noqa: S311 - picks a row, keeps no secret
+    return _WORKLOADS[workload].format(table=table, id=number)
+
+
+def _figures(rounds: list[Sample]) -> dict[str, Any]:
+    latencies_s = [latency for sample in rounds for latency in sample.latencies_s]
+    return {
+        "requests_per_s": round(percentile([s.requests_per_s for s in rounds], 0.5), 1),
+        "p50_ms": round(percentile([s.p50_ms for s in rounds], 0.5), 3),
+        "p99_ms": round(percentile(latencies_s, 0.99) * 1e3, 3),
+        "requests": len(latencies_s),
+        "errors": sum(sample.errors for sample in rounds),
+    }
+
+
+@contextmanager
+def all_targets(service: Service, folder: Path, out_folder: Path) -> Iterator[tuple[Target, ...]]:
+    """Start the peers over the Parquet files that our server stored."""
+    files = sorted(folder.glob("*.parquet"))
+    assert len(files) == 1, "roapi reads one file"
+    inside = InProcess({"points": folder})
+    with ExitStack() as stack:
+        fastapi_port = stack.enter_context(fastapi_peer(folder, out_folder))
+        roapi_port = stack.enter_context(roapi_peer(files[0], out_folder))
+        scans = ("point", "aggregate")
+        yield (
+            Target("tidemill", port=service.port, make_request=query_request),
+            Target("datafusion_in_process", query=inside.query),
+            Target("datafusion_kept_tables", query=inside.query_kept, workloads=scans),
+            Target("fastapi_inline", port=fastapi_port, make_request=_sql_as_json("/inline")),
+            Target("fastapi_thread", port=fastapi_port, make_request=_sql_as_json("/thread")),
+            Target("roapi_parquet", "points_file", roapi_port, _sql_as_text, workloads=scans),
+            Target("roapi_memory", "points_memory", roapi_port, _sql_as_text),
+        )
+
+
+def _sql_as_json(path: str) -> Callable[[int, str], bytes]:
+    def make(port: int, sql: str) -> bytes:
+        return post_request(port, path, json.dumps({"sql": sql}).encode(), {})
+
+    return make
+
+
+def _sql_as_text(port: int, sql: str) -> bytes:
+    return post_request(port, "/api/sql", sql.encode(), {})
+
+
+async def measure_beside_persisting(bench: Bench, service: Service) -> dict[str, list[Sample]]:
+    """Time point lookups alone, and beside a second client whose large results are being kept."""
+    ours = bench.targets[0]
+    samples: dict[str, list[Sample]] = {"idle": [], "persisting": []}
+    kept = 0
+    for _ in range(bench.sizes.rounds):
+        samples["idle"].append(await bench.sample(ours, "point", 1))
+        command = [sys.executable, "-m", "bench.keep_results", str(service.port), _LARGE_SQL]
+        writer = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=PIPE, stdout=PIPE)
+        await asyncio.sleep(_WRITER_START_S)
+        samples["persisting"].append(await bench.sample(ours, "point", 1))
+        kept += json.loads((await writer.communicate())[0])
+    assert kept, "no result was kept beside the lookups"
+    return samples
+
+
+def add_arguments(arguments: argparse.ArgumentParser) -> None:
+    arguments.add_argument("--rows", type=int, default=1_000_000)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--seconds", type=float, default=2.0, help="of one round of one target")
+
+
+def run(arguments: argparse.Namespace) -> Report:
+    sizes = Sizes(arguments.rows, arguments.rounds, arguments.seconds, _CONCURRENCIES)
+    if arguments.quick:
+        sizes = Sizes(rows=20_000, rounds=1, seconds=0.1, concurrencies=(1, 8))
+    report = Report("http_query", vars(sizes))
+    path = points_file(arguments.out, sizes.rows)
+    with serving(arguments.out) as service:
+        folder = service.load("points", path)
+        with all_targets(service, folder, arguments.out) as targets:
+            bench = Bench(sizes, targets)
+            uvloop.run(bench.measure())
+        beside = uvloop.run(measure_beside_persisting(bench, service))
+    report.rows = bench.rows()
+    report.rows += [
+        {"workload": f"point, {name}", "concurrency": 1, "target": "tidemill", **_figures(rounds)}
+        for name, rounds in beside.items()
+    ]
+    _conclude(report, bench, beside)
+    return report
+
+
+def _conclude(report: Report, bench: Bench, beside: dict[str, list[Sample]]) -> None:
+    point_p50 = bench.p50_ratio("point", "datafusion_in_process")
+    persisting = median_ratio(
+        [sample.p50_ms for sample in beside["persisting"]],
+        [sample.p50_ms for sample in beside["idle"]],
+    )
+    most = max(bench.sizes.concurrencies)
+    fastest = min(
+        bench.speed_ratio("select_1", 8, f"fastapi_{way}") for way in ("inline", "thread")
+    )
+    roapi = bench.speed_ratio("point", most, "roapi_parquet")
+    for workload, peer in (
+        ("select_1", "datafusion_in_process"),
+        ("point", "datafusion_kept_tables"),
+        ("aggregate", "datafusion_in_process"),
+        ("select_1", "roapi_memory"),
+        ("point", "roapi_parquet"),
+        ("point", "roapi_memory"),
+        ("aggregate", "roapi_memory"),
+    ):
+        report.ratios[f"{workload} p50 c=1 / {peer}"] = bench.p50_ratio(workload, peer)
+    for workload in _WORKLOADS:
+        ratio = bench.speed_ratio(workload, most, "roapi_memory")
+        report.ratios[f"{workload} requests/s c={most} / roapi_memory"] = ratio
+    report.goals = [
+        at_most("point c=1: p50 / DataFusion in process, context per query", point_p50, 1.5),
+        at_least(f"point c={most}: requests/s / roapi over Parquet", roapi, 2.5),
+        at_most("point c=1: p50 while a result is persisted / idle", persisting, 1.3),
+        at_least("SELECT 1 c=8: requests/s / bare FastAPI route", fastest, 0.25),
+    ]
+
+
+if __name__ == "__main__":
+    main("Short queries over HTTP.", run, add_arguments)

@@ -1,0 +1,236 @@
+"""The command ``tidemill``: the arguments of every subcommand, and how failures look.
+
+A failure is one sentence on standard error and exit code 1, a wrong usage exit code 2; a traceback
+never shows. What a command does is imported when it runs, so that help is quick.
+"""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from catalog.settings import Settings
+
+app = typer.Typer(
+    name="tidemill",
+    help="SQL-first analytics: upload data, ask SQL over HTTP, keep the answers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+token_app = typer.Typer(help="Make, list and revoke API tokens.", no_args_is_help=True)
+secrets_app = typer.Typer(help="Work on the stored secrets.", no_args_is_help=True)
+app.add_typer(token_app, name="token")
+app.add_typer(secrets_app, name="secrets")
+
+
+class AnswerFormat(StrEnum):
+    """How ``tidemill query`` prints rows."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    ARROW = "arrow"
+
+
+class FileFormat(StrEnum):
+    """What an uploaded file holds."""
+
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Data folder of the server. [default: $TIDEMILL_DATA_DIR or ./tidemill-data]"
+    ),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(help="The server. [default: $TIDEMILL_URL or http://127.0.0.1:8000]"),
+]
+
+
+def main() -> None:
+    """Run the command line; the entry point of the package."""
+    try:
+        app()
+    except Exception as error:  # noqa: BLE001 - the outermost frame: every failure is a sentence
+        sys.stderr.write(f"Error: {_sentence(error)}\n")
+        sys.exit(1)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version  # noqa: PLC0415 - lazy, as the module says
+
+        typer.echo(f"tidemill {version('tidemill')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """SQL-first analytics: upload data, ask SQL over HTTP, keep the answers."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 = any free one.", min=0, max=65535)] = 8000,
+    data_dir: DataDir = None,
+) -> None:
+    """Serve HTTP until SIGTERM or Ctrl-C."""
+    settings = _settings(data_dir)
+    from server.commands.serving import serve_here  # noqa: PLC0415 - lazy, as the module says
+
+    serve_here(settings, host, port)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="One read-only statement; - reads standard input.")],
+    format: Annotated[AnswerFormat, typer.Option(help="How to print.")] = AnswerFormat.TABLE,  # noqa: A002 - the option
+    rows: Annotated[int, typer.Option(help="Rows a table shows.", min=0)] = 100,
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Ask a running server."""
+    settings = _settings(data_dir, url)
+    from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
+    from server.commands.rows import print_query  # noqa: PLC0415 - lazy, as the module says
+
+    text = sys.stdin.read() if sql == "-" else sql
+    with open_client(settings) as client:
+        print_query(client, text, encoding=format.value, rows_max=rows)
+
+
+@app.command()
+def upload(
+    file: Annotated[
+        Path, typer.Argument(help="CSV, JSON or Parquet.", exists=True, dir_okay=False)
+    ],
+    table: Annotated[str | None, typer.Option(help="Name in SQL. [default: the file's]")] = None,
+    format: Annotated[FileFormat | None, typer.Option(help="[default: guessed]")] = None,  # noqa: A002 - the option
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a file a table of a running server."""
+    settings = _settings(data_dir, url)
+    from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
+    from server.commands.upload import upload_file  # noqa: PLC0415 - lazy, as the module says
+
+    with open_client(settings) as client:
+        upload_file(client, file, table=table, format=format.value if format else None)
+
+
+@token_app.command("create")
+def create_token(
+    name: Annotated[str, typer.Argument(help="What to call it.")],
+    workspace: Annotated[str | None, typer.Option(help="The only workspace it may see.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make an API token and print its secret, this once."""
+    settings = _settings(data_dir)
+    from server.commands import tokens  # noqa: PLC0415 - lazy, as the module says
+
+    tokens.create(settings, name=name, workspace_id=workspace)
+
+
+@token_app.command("list")
+def list_tokens(data_dir: DataDir = None) -> None:
+    """List the API tokens, without secrets."""
+    settings = _settings(data_dir)
+    from server.commands import tokens  # noqa: PLC0415 - lazy, as the module says
+
+    tokens.show(settings)
+
+
+@token_app.command("revoke")
+def revoke_token(
+    token: Annotated[str, typer.Argument(help="Id or name.")], data_dir: DataDir = None
+) -> None:
+    """Revoke an API token for ever."""
+    settings = _settings(data_dir)
+    from server.commands import tokens  # noqa: PLC0415 - lazy, as the module says
+
+    tokens.revoke(settings, token)
+
+
+@secrets_app.command("rotate")
+def rotate_secrets(data_dir: DataDir = None) -> None:
+    """Encrypt every stored secret again with the newest key."""
+    settings = _settings(data_dir)
+    from server.commands import tokens  # noqa: PLC0415 - lazy, as the module says
+
+    tokens.rotate(settings)
+
+
+@app.command("settings")
+def show_settings(
+    markdown: Annotated[
+        bool, typer.Option(help="Print the table of docs/settings.md instead.")
+    ] = False,
+) -> None:
+    """Print every setting as this machine has it, secrets masked."""
+    settings = _settings()
+    from server.commands import settings_text  # noqa: PLC0415 - lazy, as the module says
+
+    lines = (
+        settings_text.markdown_lines() if markdown else settings_text.environment_lines(settings)
+    )
+    for line in lines:
+        typer.echo(line)
+
+
+@app.command()
+def demo(
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Keep the data here. [default: a temporary folder]")
+    ] = None,
+) -> None:
+    """Show everything in a minute: a server, real data, SQL, kept answers."""
+    from server.demo import run_demo  # noqa: PLC0415 - lazy, as the module says
+
+    run_demo(data_dir)
+
+
+def _settings(data_dir: Path | None = None, url: str | None = None) -> "Settings":
+    from catalog.settings import Settings  # noqa: PLC0415 - lazy, as the module says
+
+    chosen: dict[str, Any] = {"data_dir": data_dir, "url": url}
+    return Settings(**{name: value for name, value in chosen.items() if value is not None})
+
+
+def _sentence(error: Exception) -> str:
+    from pydantic import ValidationError  # noqa: PLC0415 - only when something failed
+
+    from catalog.errors import CatalogError  # noqa: PLC0415 - only when something failed
+    from engine.errors import EngineError  # noqa: PLC0415 - only when something failed
+    from server.client import ClientError  # noqa: PLC0415 - only when something failed
+
+    match error:
+        case ValidationError():  # without the values: one of them may be a secret
+            return "; ".join(
+                f"TIDEMILL_{str(problem['loc'][0]).upper()}: {problem['msg']}"
+                for problem in error.errors()
+            )
+        case EngineError() | CatalogError() | ClientError():
+            return str(error)
+        case OSError():
+            return f"{error.filename or 'The system'}: {error.strerror or error}"
+        case _:
+            return f"{type(error).__name__}: {error}. This is a bug; please report it."
+
+
+if __name__ == "__main__":
+    main()

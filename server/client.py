@@ -1,0 +1,261 @@
+"""A small client of the HTTP API for the command line and the demo.
+
+Every failure is a :class:`ClientError` whose text is one sentence for a person. Waiting is bounded:
+each request by ``_TIMEOUT_S``, each poll by its own limit.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
+
+import httpx
+
+from catalog.settings import Settings
+from engine.service.data_folder import API_KEY_FILE
+from server.wire.formats import MEDIA_TYPES
+
+_TIMEOUT_S = 120.0
+_CHUNK_BYTES = 1024 * 1024
+_POLL_FIRST_S = 0.02
+_POLL_MOST_S = 0.5
+_WAIT_S = 3600.0
+_SUFFIX_TYPES = MappingProxyType(
+    {
+        ".csv": "text/csv",
+        ".json": "application/json",
+        ".ndjson": "application/x-ndjson",
+        ".jsonl": "application/x-ndjson",
+        ".parquet": "application/vnd.apache.parquet",
+    }
+)
+_COMPRESSED_SUFFIXES = frozenset({".gz", ".zst"})
+
+Progress = Callable[[int, int], None]
+
+
+class ClientError(Exception):
+    """The request could not be made, or was refused; the text says why and what to do."""
+
+    def __init__(self, message: str, *, status: int | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class Client:
+    """One server and one token. Close it, or use it as a context manager."""
+
+    def __init__(self, url: str, token: str) -> None:
+        try:
+            self._http = httpx.Client(
+                base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT_S
+            )
+        except (httpx.InvalidURL, UnicodeEncodeError) as error:
+            raise ClientError(f"The URL or the token is not valid: {error}") from error
+        self.url = url
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def send(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
+        """Make one request and return its response with the body read.
+
+        Raises:
+            ClientError: the server is away, or its answer is not 2xx.
+        """
+        with self._reached():
+            response = self._http.request(method, path, **options)
+            _raise_for(response)
+            return response
+
+    def stream_query(self, sql: str, encoding: str) -> Iterator[bytes]:
+        """Run a query and yield its encoded answer in chunks, as the server sends them.
+
+        Args:
+            sql: one statement.
+            encoding: ``json`` (the whole answer object), ``arrow``, ``csv`` or ``md``.
+        """
+        with (
+            self._reached(),
+            self._http.stream(
+                "POST",
+                "/v1/query",
+                json={"sql": sql},
+                headers={"Accept": MEDIA_TYPES[encoding]},
+            ) as response,
+        ):
+            if response.is_error:
+                response.read()
+            _raise_for(response)
+            yield from response.iter_bytes()
+
+    def run_query(self, sql: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
+        """Run a query and return the JSON answer; ``options`` are further fields of the body."""
+        return _object(self.send("POST", "/v1/query", json={"sql": sql, **options}))
+
+    def wait_for_run(
+        self, run_id: str, on_poll: Callable[[], None] | None = None
+    ) -> dict[str, Any]:
+        """Poll a query run until it has ended; a failed run is an error."""
+        run = self._poll(f"/v1/query-runs/{run_id}", on_poll)
+        if run["status"] != "succeeded":
+            raise ClientError(run["error_message"] or f"The query was {run['status']}.")
+        return run
+
+    def read_result(self, result_id: str, *, limit: int) -> dict[str, Any]:
+        """Read the first rows of a kept result as JSON."""
+        path = f"/v1/results/{result_id}"
+        return _object(self.send("GET", path, params={"limit": limit}))
+
+    def upload(self, path: Path, on_progress: Progress | None = None) -> dict[str, Any]:
+        """Send a file, streamed; ``on_progress`` hears bytes sent and bytes in total."""
+        size_bytes = path.stat().st_size
+        headers = {"Content-Length": str(size_bytes), "Content-Type": content_type_of(path)}
+        response = self.send(
+            "POST",
+            "/v1/files",
+            params={"streaming": "true"},
+            headers=headers,
+            content=_chunks(path, size_bytes, on_progress),
+        )
+        return _object(response)
+
+    def create_dataset(
+        self,
+        *,
+        label: str,
+        source: Mapping[str, Any],
+        table_name: str | None = None,
+        on_progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Make a dataset as a job and wait for it.
+
+        Args:
+            label: what people call it.
+            source: as the API spells it.
+            table_name: name in SQL; None = made from the label.
+            on_progress: hears bytes read and bytes in total while the job runs.
+        """
+        body = {"label": label, "source": source, "table_name": table_name, "async": True}
+        job_id = _object(self.send("POST", "/v1/datasets", json=body))["id"]
+        job = self._poll(f"/v1/jobs/{job_id}", on_job=on_progress)
+        if job["status"] != "succeeded":
+            raise ClientError(job["error_message"] or f"The job {job['status']}.")
+        made: dict[str, Any] = job["result"]
+        return made
+
+    def _poll(
+        self,
+        path: str,
+        on_poll: Callable[[], None] | None = None,
+        on_job: Progress | None = None,
+    ) -> dict[str, Any]:
+        deadline = time.monotonic() + _WAIT_S
+        pause_s = _POLL_FIRST_S
+        while time.monotonic() < deadline:
+            state = _object(self.send("GET", path))
+            if state["status"] not in {"pending", "running", "processing"}:
+                return state
+            if on_poll is not None:
+                on_poll()
+            progress = state.get("progress") or {}
+            if on_job is not None and "bytes" in progress:
+                on_job(progress["bytes"], progress["bytes_total"])
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, _POLL_MOST_S)
+        raise ClientError(f"Gave up waiting for {path} after {_WAIT_S:g} s.")
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.ConnectError as error:
+            raise ClientError(
+                f"No server answers at {self.url}. Start one with 'tidemill serve', or name another "
+                "with --url or TIDEMILL_URL."
+            ) from error
+        except httpx.TimeoutException as error:
+            raise ClientError(f"The server at {self.url} did not answer in time.") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise ClientError(f"Talking to {self.url} failed: {error}") from error
+
+
+def open_client(settings: Settings) -> Client:
+    """Make the client of the configured server.
+
+    Raises:
+        ClientError: there is no token: neither configured nor in the data folder.
+    """
+    if settings.api_key is not None:
+        return Client(settings.url, settings.api_key.get_secret_value())
+    path = settings.data_dir / API_KEY_FILE
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        raise ClientError(
+            f"No API token: {path} does not exist. Set TIDEMILL_API_KEY, or name the server's data "
+            "folder with --data-dir."
+        ) from None
+    return Client(settings.url, token)
+
+
+def content_type_of(path: Path) -> str:
+    """Name the content type of a file by its suffixes; compression does not hide the format.
+
+    >>> content_type_of(Path("a.CSV.gz")), content_type_of(Path("b.bin"))
+    ('text/csv', 'application/octet-stream')
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    while suffixes and suffixes[-1] in _COMPRESSED_SUFFIXES:
+        suffixes.pop()
+    return _SUFFIX_TYPES.get(suffixes[-1] if suffixes else "", "application/octet-stream")
+
+
+def _chunks(path: Path, size_bytes: int, on_progress: Progress | None) -> Iterator[bytes]:
+    sent_bytes = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk
+            sent_bytes += len(chunk)
+            if on_progress is not None:
+                on_progress(sent_bytes, size_bytes)
+
+
+def _object(response: httpx.Response) -> dict[str, Any]:
+    try:
+        content = response.json()
+    except ValueError as error:
+        raise ClientError(f"{response.url} is not a Tidemill server.") from error
+    assert isinstance(content, dict)
+    return content
+
+
+def _raise_for(response: httpx.Response) -> None:
+    if response.is_success:
+        return
+    try:
+        content = response.json()
+        message = content["message"]
+        error = content["error"]
+    except (ValueError, TypeError, KeyError):
+        raise ClientError(
+            f"{response.url} answered {response.status_code}; is it a Tidemill server?",
+            status=response.status_code,
+        ) from None
+    code = error["code"] if isinstance(error, dict) else error
+    raise ClientError(message, status=response.status_code, code=code)

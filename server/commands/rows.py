@@ -1,0 +1,79 @@
+"""``tidemill query``: the answer of one statement on the terminal or in a pipe.
+
+A table shows the first rows only and never loads more: the query runs as an asynchronous run, and
+its kept result is read by the page. The other formats pass through as the server sends them.
+"""
+
+import sys
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from server.client import Client, ClientError
+
+_CELL_CHARS_MAX = 200
+
+
+def print_query(client: Client, sql: str, *, encoding: str, rows_max: int) -> None:
+    """Run a statement and print its answer on standard output.
+
+    Args:
+        client: of the server.
+        sql: one statement.
+        encoding: ``table``, ``json``, ``csv`` or ``arrow``.
+        rows_max: rows a table shows.
+
+    Raises:
+        ClientError: the query failed, or Arrow would go to a terminal.
+    """
+    if encoding == "table":
+        _print_first_rows(client, sql, rows_max)
+        return
+    if encoding == "arrow" and sys.stdout.isatty():
+        raise ClientError("Arrow is binary: send it to a file, as in '> answer.arrows'.")
+    for chunk in client.stream_query(sql, encoding):
+        sys.stdout.buffer.write(chunk)
+    if encoding == "json":
+        sys.stdout.buffer.write(b"\n")
+    sys.stdout.buffer.flush()
+
+
+def table_of(answer: dict[str, Any], *, title: str | None = None) -> Table:
+    """Lay an answer out as a table: numbers to the right, null as a dim word."""
+    rows = answer["rows"]
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for position, name in enumerate(answer["columns"]):
+        numeric = any(type(row[position]) in {int, float} for row in rows)
+        table.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    return table
+
+
+def _print_first_rows(client: Client, sql: str, rows_max: int) -> None:
+    run_id = client.run_query(sql, **{"async": True})["query_run_id"]
+    notes = Console(stderr=True)
+    try:
+        with notes.status("Running; Ctrl-C stops the query."):
+            run = client.wait_for_run(run_id)
+    except KeyboardInterrupt:
+        client.send("POST", f"/v1/query-runs/{run_id}/cancel")
+        raise
+    answer = client.read_result(run["result_id"], limit=rows_max)
+    Console().print(table_of(answer))
+    shown, total = answer["row_count"], answer["total_row_count"]
+    rows = f"{total} row{'' if total == 1 else 's'}"
+    part = rows if shown == total else f"the first {shown} of {rows}; --rows shows more"
+    notes.print(f"{part}, {run['execution_time_ms']} ms", highlight=False)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "[dim]null[/dim]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = value if isinstance(value, (str, int, float)) else orjson.dumps(value).decode()
+    return escape(str(text)[:_CELL_CHARS_MAX])

@@ -1,0 +1,164 @@
+"""What the written Parquet promises its readers."""
+
+import io
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from datafusion import SessionContext
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.datasets.parquet_output import ROW_GROUP_ROWS, ParquetOutput
+from tests.datasets.loading import load
+
+
+def write(folder: Path, table: pa.Table, batch_rows: int = 1_000) -> ParquetOutput:
+    folder.mkdir(exist_ok=True)
+    output = ParquetOutput(folder, table.schema, row_group_bytes_max=1 << 30)
+    for batch in table.to_batches(max_chunksize=batch_rows):
+        output.write(batch)
+    output.finish()
+    return output
+
+
+def sorting(path: Path) -> list[int]:
+    return [
+        column.column_index for column in pq.ParquetFile(path).metadata.row_group(0).sorting_columns
+    ]
+
+
+def test_statistics_and_page_index_are_there_and_decimals_are_integers(tmp_path: Path) -> None:
+    table = pa.table(
+        {"i": range(100), "d": pa.array([Decimal("1.25")] * 100, pa.decimal128(12, 2))}
+    )
+    write(tmp_path, table)
+    group = pq.ParquetFile(tmp_path / "part-0.parquet").metadata.row_group(0)
+    assert group.column(0).statistics.max == 99
+    assert group.column(0).has_offset_index
+    assert group.column(0).has_column_index
+    assert group.column(1).physical_type == "INT64"
+
+
+def test_dictionaries_are_for_values_that_repeat(tmp_path: Path) -> None:
+    rows = 20_000
+    table = pa.table(
+        {
+            "key": range(rows),
+            "kind": ["a", "b"] * (rows // 2),
+            "tags": [["x"]] * rows,
+            "text": [f"text {i}" for i in range(rows)],
+        }
+    )
+    write(tmp_path, table)
+    group = pq.ParquetFile(tmp_path / "part-0.parquet").metadata.row_group(0)
+    assert [group.column(i).has_dictionary_page for i in range(4)] == [False, True, True, False]
+
+
+def test_row_groups_are_bounded_in_rows_and_bytes(tmp_path: Path) -> None:
+    write(tmp_path, pa.table({"i": range(ROW_GROUP_ROWS * 2 + 5)}), batch_rows=ROW_GROUP_ROWS // 3)
+    metadata = pq.ParquetFile(tmp_path / "part-0.parquet").metadata
+    assert all(
+        metadata.row_group(i).num_rows <= ROW_GROUP_ROWS for i in range(metadata.num_row_groups)
+    )
+    small = tmp_path / "small"
+    small.mkdir()
+    output = ParquetOutput(small, pa.schema({"s": pa.string()}), row_group_bytes_max=10_000)
+    for _ in range(10):
+        output.write(pa.record_batch({"s": ["x" * 6_000]}))
+    output.finish()
+    assert pq.ParquetFile(small / "part-0.parquet").metadata.num_row_groups == 5
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"a": [1, 2, 2, 3]}, ["a"]),
+        ({"a": ["a", "b", "é"]}, ["a"]),
+        ({"a": [2, 1], "b": [1, 2]}, ["b"]),
+        ({"a": [2, 1], "b": [2, 1]}, []),
+        ({"a": [1, None]}, []),
+        ({"a": [None, 1]}, []),
+        ({"a": [1.0, 2.0]}, []),
+        ({"a": [True, True]}, []),
+        ({"a": [[1], [2]]}, []),
+        ({"a": [7]}, ["a"]),
+    ],
+)
+def test_an_order_is_declared_when_the_rows_keep_it(
+    tmp_path: Path, columns: dict[str, list[object]], expected: list[str]
+) -> None:
+    table = pa.table(columns)
+    assert write(tmp_path, table).sort_columns == expected
+    positions = [table.schema.names.index(name) for name in expected]
+    assert sorting(tmp_path / "part-0.parquet") == positions
+
+
+def test_a_late_row_out_of_order_goes_to_a_file_that_declares_none(tmp_path: Path) -> None:
+    table = pa.table({"i": [*range(5_000), 3], "v": range(5_001, 0, -1)})
+    assert write(tmp_path, table).sort_columns == []
+    first, second = (tmp_path / f"part-{i}.parquet" for i in range(2))
+    assert pa.concat_tables([pq.read_table(first), pq.read_table(second)]).equals(table)
+    assert sorting(first) == [0]
+    assert sorting(second) == []
+
+
+def test_an_order_broken_only_between_batches_is_noticed(tmp_path: Path) -> None:
+    table = pa.table({"i": [1, 2, 3, 1, 2, 3]})
+    assert write(tmp_path, table, batch_rows=3).sort_columns == []
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.integers(0, 5) | st.none(), min_size=1, max_size=30),
+    st.integers(1, 7),
+    st.booleans(),
+)
+def test_a_file_never_declares_an_order_its_rows_break(
+    tmp_path_factory: pytest.TempPathFactory,
+    values: list[int | None],
+    batch_rows: int,
+    in_order: bool,
+) -> None:
+    if in_order:
+        values = sorted(value for value in values if value is not None) or [1]
+    folder = tmp_path_factory.mktemp("order")
+    table = pa.table({"i": pa.array(values, pa.int64())})
+    output = write(folder, table, batch_rows)
+    files = sorted(folder.iterdir())
+    assert pa.concat_tables([pq.read_table(file) for file in files]).equals(table)
+    for file in files:
+        rows = pq.read_table(file)["i"].to_pylist()
+        if sorting(file):
+            assert rows == sorted(rows)
+    assert output.sort_columns == (["i"] if None not in values and values == sorted(values) else [])
+
+
+def test_datafusion_drops_the_sort_of_a_file_in_order(tmp_path: Path) -> None:
+    write(tmp_path, pa.table({"i": range(10_000), "v": range(10_000, 0, -1)}))
+    context = SessionContext()
+    context.register_parquet("t", str(tmp_path))
+    for column, sorts in (("i", False), ("v", True)):
+        plan = context.sql(f"SELECT * FROM t ORDER BY {column}").execution_plan().display_indent()
+        assert ("SortExec" in plan) is sorts
+
+
+def test_datafusion_reads_what_was_loaded() -> None:
+    """Totals over a loaded CSV equal those of the values that were written to it."""
+    values = list(range(70_000))
+    loaded = load("i,x\n" + "".join(f"{i},{i / 2}\n" for i in values), "csv")
+    sink = io.BytesIO()
+    pq.write_table(loaded.table, sink)
+    assert pc.sum(loaded.table["i"]).as_py() == sum(values)
+    assert pc.sum(loaded.table["x"]).as_py() == sum(values) / 2
+
+
+def test_discarding_leaves_an_empty_folder(tmp_path: Path) -> None:
+    output = ParquetOutput(tmp_path, pa.schema({"i": pa.int64()}), row_group_bytes_max=1)
+    for value in range(3):
+        output.write(pa.record_batch({"i": [value]}))
+    output.discard()
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,117 @@
+"""What is known of a statement before it is planned."""
+
+import pytest
+
+from engine.errors import SqlEmpty, SqlInvalid, SqlTooComplex, StatementForbidden
+from engine.query.parse import SMALL_CHARS_MAX, parse_sql, read_sql
+
+
+def tables(sql: str) -> set[str]:
+    return {".".join(name) for name in parse_sql(sql, terms_max=2000).tables}
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT 1", set()),
+        ("SELECT * FROM Cars", {"cars"}),
+        ('SELECT * FROM "Cars"', {"Cars"}),
+        ('SELECT * FROM a JOIN B."C".d USING (x), e', {"a", "b.C.d", "e"}),
+        ("SELECT * FROM a, b AS c, LATERAL (SELECT 1 FROM d) x", {"a", "b", "d"}),
+        (
+            "WITH x AS (SELECT * FROM q), y (i) AS MATERIALIZED (SELECT 1) SELECT * FROM x, y, z",
+            {"q", "z"},
+        ),
+        ("SELECT * FROM bm25_search('a', 'b', 'c') s JOIN d ON true", {"d"}),
+        (
+            "SELECT * FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.i IN (SELECT i FROM v))",
+            {"t", "u", "v"},
+        ),
+        ("(SELECT * FROM a) UNION ALL SELECT * FROM b", {"a", "b"}),
+        ("SELECT * FROM (a JOIN b ON true) JOIN c ON true", {"a", "b", "c"}),
+        ("EXPLAIN ANALYZE SELECT * FROM a", {"a"}),
+        ("DESCRIBE datasets.main.cars", {"datasets.main.cars"}),
+        ("SHOW COLUMNS FROM a.b", {"a.b"}),
+        ("SHOW TABLES", {"information_schema.tables"}),
+        ("-- SELECT * FROM x\nSELECT * FROM a /* FROM b */ WHERE c = 'FROM d'", {"a"}),
+    ],
+)
+def test_tables_are_named(sql: str, expected: set[str]) -> None:
+    assert tables(sql) == expected
+
+
+@pytest.mark.parametrize("sql", ["", "  \n", "-- nothing", "/* nothing */", ";"])
+def test_a_text_without_a_statement_is_empty(sql: str) -> None:
+    with pytest.raises(SqlEmpty):
+        parse_sql(sql, terms_max=10)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO t VALUES (1)",
+        "COPY (SELECT 1) TO '/tmp/x'",
+        "SET a = 1",
+        "SELECT 1; SELECT 2",
+        "SELECT 1; DROP TABLE t",
+        "EXPLAIN COPY t TO 'x'",
+        "EXPLAIN ANALYZE; DELETE FROM t",
+        "SHOW ALL",
+        "SHOW datafusion.catalog.location",
+        "/* x */ DROP TABLE t",
+        "EXECUTE p",
+    ],
+)
+def test_what_is_not_one_read_only_statement_is_forbidden(sql: str) -> None:
+    with pytest.raises(StatementForbidden):
+        parse_sql(sql, terms_max=10)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT " + "+".join(["1"] * 102),
+        "SELECT 1 WHERE " + " OR ".join(["1 = 1"] * 102),
+        "SELECT " + "NOT " * 101 + "true",
+        "SELECT 1 " + "UNION ALL SELECT 1 " * 101,
+        "SELECT * FROM " + " JOIN ".join(["a"] * 102),
+        "SELECT " + "(" * 201 + "1" + ")" * 201,
+        "SELECT " + "CASE WHEN " * 201 + "true" + " END" * 201,
+    ],
+)
+def test_long_chains_and_deep_nesting_are_refused(sql: str) -> None:
+    with pytest.raises(SqlTooComplex):
+        parse_sql(sql, terms_max=100)
+
+
+def test_a_long_list_is_no_chain() -> None:
+    assert parse_sql(f"SELECT 1 IN ({', '.join(['1'] * 5000)})", terms_max=100).kind == "select"
+
+
+def test_a_chain_is_allowed_up_to_the_limit() -> None:
+    assert parse_sql("SELECT " + "+".join(["1"] * 100), terms_max=100).kind == "select"
+
+
+def test_only_filtered_rows_of_one_table_are_plain() -> None:
+    def is_plain(sql: str) -> bool:
+        return parse_sql(sql, terms_max=10).is_plain
+
+    assert is_plain("SELECT a, b FROM t WHERE c = 1 ORDER BY a LIMIT 5")
+    assert not is_plain("SELECT count(*) FROM t WHERE c = 1")
+    assert not is_plain("SELECT * FROM t, u WHERE c = 1")
+    assert not is_plain("SELECT * FROM t JOIN u USING (i) WHERE c = 1")
+    assert not is_plain("SELECT * FROM t WHERE c IN (SELECT c FROM u)")
+    assert not is_plain("SELECT * FROM t")
+
+
+def test_nul_and_unfinished_strings_are_invalid() -> None:
+    for sql in ("SELECT '\x00'", "SELECT 'abc"):
+        with pytest.raises(SqlInvalid):
+            parse_sql(sql, terms_max=10)
+
+
+def test_a_long_text_is_left_to_the_worker() -> None:
+    sql = "SELECT '" + "x" * SMALL_CHARS_MAX + "' FROM t"
+    parsed = read_sql(sql, terms_max=10)
+    assert parsed.is_deferred
+    assert parsed.tables == ()
