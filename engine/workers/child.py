@@ -14,10 +14,9 @@ from typing import Any, assert_never
 import pyarrow as pa
 
 from engine.datasets.load import LoadSpec, load_file
-from engine.errors import EngineError
 from engine.workers.channel import Channel, ParentGone
 from engine.workers.classify import classify_statement
-from engine.workers.failures import describe_failure
+from engine.workers.failures import as_engine_error, dump_failure
 from engine.workers.frames import Kind
 from engine.workers.session import Sessions
 from engine.workers.statement import run_statement
@@ -57,11 +56,8 @@ def _answer(task: Task, channel: Channel, sessions: Sessions) -> None:
         _do(task, channel, sessions)
     except ParentGone:
         raise
-    except EngineError as error:  # the limits on SQL text, applied here for long statements
-        channel.send_json(Kind.FAILED, {"error": type(error).__name__, "message": error.message})
-    except BaseException as error:  # noqa: BLE001 - also Rust panics; the parent decides what it means
-        kind, message = describe_failure(error)
-        channel.send_json(Kind.FAILED, {"error": kind, "message": message})
+    except BaseException as error:  # noqa: BLE001 - also Rust panics; the parent hears of all
+        channel.send_json(Kind.FAILED, dump_failure(as_engine_error(error)))
 
 
 def _do(task: Task, channel: Channel, sessions: Sessions) -> None:

@@ -28,7 +28,8 @@ def classify_statement(task: ClassifyTask, channel: Channel, sessions: Sessions)
     )
     parse_sql(task.sql, terms_max=task.terms_max)
     frame, _ = plan(task.sql, context, sessions, asker(channel))
-    nodes = _walk(frame.logical_plan())
+    plans = _walk(frame.logical_plan())
+    nodes = [node.to_variant() for node in plans]
     names = [type(node).__name__ for node in nodes]
     flags: dict[str, Any] = {
         "num_tables": names.count("TableScan"),
@@ -41,11 +42,7 @@ def classify_statement(task: ClassifyTask, channel: Channel, sessions: Sessions)
         "has_order_by": "Sort" in names,
         "has_limit": "Limit" in names,
     }
-    fetches_one = any(
-        type(node).__name__ == "Limit"
-        and "fetch=1" in str(node).split("\n")[0].replace(" ", "").split(",")[-1]
-        for node in nodes
-    )
+    fetches_one = any(_first_line(node).endswith("fetch=1") for node in plans)
     return {"category": _category(flags, names, fetches_one), **flags}
 
 
@@ -61,10 +58,13 @@ def _category(flags: dict[str, Any], names: list[str], fetches_one: bool) -> str
     return "full_scan"
 
 
-def _walk(root: LogicalPlan) -> list[Any]:
+def _walk(root: LogicalPlan) -> list[LogicalPlan]:
     nodes, stack = [], [root]
     while stack:
-        node = stack.pop()
-        nodes.append(node.to_variant())
-        stack.extend(node.inputs())
+        nodes.append(stack.pop())
+        stack.extend(nodes[-1].inputs())
     return nodes
+
+
+def _first_line(node: LogicalPlan) -> str:
+    return node.display_indent().partition("\n")[0]

@@ -15,18 +15,8 @@ from pathlib import Path
 
 import orjson
 
-from engine.errors import (
-    DataInvalid,
-    EngineError,
-    QueryCrashed,
-    QueryTimeout,
-    ResourceExhausted,
-    SqlEmpty,
-    SqlInvalid,
-    SqlTooComplex,
-    StatementForbidden,
-    Unavailable,
-)
+from engine.errors import EngineError, QueryCrashed, QueryTimeout, ResourceExhausted
+from engine.workers.failures import load_failure
 from engine.workers.forker import Forker
 from engine.workers.frames import Kind
 from engine.workers.tasks import TableBinding, Task, dump_bindings, dump_task
@@ -39,19 +29,6 @@ _WATCH_S = 0.1
 _BASE_BYTES = 256 * 1024 * 1024
 # Stacks of new threads, and what an allocator takes ahead of its use.
 _SLACK_BYTES = 512 * 1024 * 1024
-
-_FAILURES: dict[str, type[EngineError]] = {
-    "sql": SqlInvalid,
-    "forbidden": StatementForbidden,
-    "resources": ResourceExhausted,
-    "data": DataInvalid,
-    "missing": Unavailable,
-    "internal": QueryCrashed,
-    "SqlEmpty": SqlEmpty,
-    "SqlInvalid": SqlInvalid,
-    "SqlTooComplex": SqlTooComplex,
-    "StatementForbidden": StatementForbidden,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +81,7 @@ class Execution:
                     self.is_over = True
                     break
                 if kind is Kind.FAILED:
-                    failure = _failure(body)
+                    failure = load_failure(orjson.loads(body))
                 elif kind is Kind.ASK:
                     name = tuple(orjson.loads(body)["name"])
                     tables = await resolve(name) if resolve is not None else ()
@@ -177,8 +154,3 @@ class Execution:
         with contextlib.suppress(OSError):  # files come and go while we look
             total = sum(path.stat().st_size for path in self._spill_folder.rglob("*"))
         return total > self._limits.spill_bytes
-
-
-def _failure(body: bytes) -> EngineError:
-    report = orjson.loads(body)
-    return _FAILURES[report["error"]](report["message"] or None)

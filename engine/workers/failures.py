@@ -1,4 +1,4 @@
-"""Turns what DataFusion raises into one word for the parent and one sentence for the user.
+"""Turns what DataFusion raises into an engine error, and carries it to the parent.
 
 DataFusion raises bare ``Exception`` and ``ValueError``: the text is all there is to go by. What the
 user's SQL caused keeps the engine's own words, without its wrapping; what hints at the machine
@@ -6,10 +6,22 @@ user's SQL caused keeps the engine's own words, without its wrapping; what hints
 """
 
 import re
+from typing import Any
 
 import pyarrow as pa
 
-from engine.datasets.load import LoadError
+from engine import errors
+from engine.errors import (
+    EngineError,
+    QueryCrashed,
+    ResourceExhausted,
+    SqlInvalid,
+    SqlTooComplex,
+    StatementForbidden,
+    Unavailable,
+)
+
+_BROKEN = "The query engine failed on this statement."
 
 _WRAPPING = re.compile(
     r"^(?:DataFusion error: |External error: |Execution error: |Error during planning: |"
@@ -35,45 +47,41 @@ _INTERNAL = re.compile(r"^Internal error: |panicked|External error: Python")
 _PATH = re.compile(r"(?<![\w.])/(?:[\w.@+-]+/)+[\w.@+-]*")
 
 
-class ForbiddenStatement(Exception):
-    """The statement parsed, and is not one a reader may run."""
-
-
-class RowsExceeded(Exception):
-    """The answer is larger than the limits of the task."""
-
-
-def describe_failure(error: BaseException) -> tuple[str, str]:
-    """Say what kind of failure this is, and what a user may read of it.
-
-    Returns:
-        The kind (a key of the parent's table in ``engine.workers.execution``) and one sentence.
-    """
-    if isinstance(error, LoadError):
-        return "data", str(error)
-    if isinstance(error, ForbiddenStatement):
-        return "forbidden", str(error)
-    if isinstance(error, RowsExceeded):
-        return "resources", str(error)
+def as_engine_error(error: BaseException) -> EngineError:
+    """Say what a failure means to the one who asked, in a sentence that may be read."""
+    if isinstance(error, EngineError):
+        return error
     if isinstance(error, MemoryError | pa.ArrowMemoryError) or _NO_MEMORY.search(str(error)):
-        return "resources", "The query needs more memory than its limit allows."
+        return ResourceExhausted("The query needs more memory than its limit allows.")
     if not isinstance(error, Exception):  # how a Rust panic arrives
-        return "internal", "The query engine failed on this statement."
-    return _describe_text(str(error))
+        return QueryCrashed(_BROKEN)
+    return _read(str(error))
 
 
-def _describe_text(text: str) -> tuple[str, str]:
+def dump_failure(error: EngineError) -> dict[str, Any]:
+    """Make plain data of an engine error, to cross the process border."""
+    known = next(kind for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
+    return {"error": known.__name__, "message": error.message}
+
+
+def load_failure(fields: dict[str, Any]) -> EngineError:
+    """Read what :func:`dump_failure` made."""
+    kind: type[EngineError] = getattr(errors, fields["error"])
+    return kind(fields["message"])
+
+
+def _read(text: str) -> EngineError:
     if _RESOURCES.search(text):
-        return "resources", _PATH.sub("…", _clean(text))
+        return ResourceExhausted(_PATH.sub("…", _clean(text)))
     if _MISSING.search(text) and not _MISSING_TABLE.search(text):
-        return "missing", "Stored data of a table is missing."
+        return Unavailable("Stored data of a table is missing.")
     if _INTERNAL.search(_clean(text)):
-        return "internal", "The query engine failed on this statement."
+        return QueryCrashed(_BROKEN)
     if _FORBIDDEN.search(text):
-        return "forbidden", ""
+        return StatementForbidden()
     if _TOO_DEEP.search(text):
-        return "SqlTooComplex", "The SQL nests too deeply."
-    return "sql", _PATH.sub("…", _clean(text))
+        return SqlTooComplex("The SQL nests too deeply.")
+    return SqlInvalid(_PATH.sub("…", _clean(text)))
 
 
 def missing_table(error: BaseException) -> str | None:

@@ -183,6 +183,6 @@ def _stored_array(array: "pa.Array[Any]", data_type: pa.DataType) -> "pa.Array[A
     if array.type == data_type:
         return array
     if pa.types.is_string(data_type) and not pa.types.is_string_view(array.type):
-        return plain_text(array).cast(data_type)
+        array = plain_text(array)
     cast: pa.Array[Any] = array.cast(data_type)
     return cast

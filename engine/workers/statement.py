@@ -13,10 +13,11 @@ import pyarrow as pa
 from datafusion import DataFrame, SessionContext
 
 from engine.encode import Encoder, open_encoder
+from engine.errors import ResourceExhausted
 from engine.query.duplicates import Renamed, rename_duplicates
 from engine.query.parse import parse_sql
 from engine.workers.channel import Channel
-from engine.workers.failures import RowsExceeded, missing_table
+from engine.workers.failures import missing_table
 from engine.workers.frames import Kind
 from engine.workers.keeper import Keeper
 from engine.workers.session import READ_ONLY, Sessions
@@ -129,9 +130,9 @@ def _stream(
 
 def _check_size(task: QueryTask, rows: int, size_bytes: int) -> None:
     if rows > task.rows_max:
-        raise RowsExceeded(f"The query returns more than {task.rows_max} rows. Add a LIMIT.")
+        raise ResourceExhausted(f"The query returns more than {task.rows_max} rows. Add a LIMIT.")
     if size_bytes > task.result_bytes_max:
-        raise RowsExceeded(
+        raise ResourceExhausted(
             f"The query returns more than {task.result_bytes_max} bytes. Add a LIMIT."
         )
 

@@ -23,7 +23,8 @@ from server.wire.openapi import documented_errors
 FIRST_TYPES = ("noop", "data_refresh_table", "data_refresh_connection", "create_index")
 PUBLIC_TYPES = (*FIRST_TYPES, "dataset_refresh", "create_dataset_index", "managed_load")
 
-_FIRST_GENERATION = re.compile(r"OpenAPI-Generator/0\.[01]\.")
+# What the first client says of itself; some later ones say it too, but name their workspace.
+_FIRST_GENERATION = re.compile(r"OpenAPI-Generator/1\.0\.0/")
 
 router = APIRouter(prefix="/v1/jobs", tags=["Jobs"])
 
@@ -93,5 +94,6 @@ async def get_job(
 
 
 def _visible_types(request: Request) -> tuple[str, ...]:
-    is_first = _FIRST_GENERATION.search(request.headers.get("user-agent", ""))
-    return FIRST_TYPES if is_first else PUBLIC_TYPES
+    headers = request.headers
+    is_first = _FIRST_GENERATION.search(headers.get("user-agent", ""))
+    return FIRST_TYPES if is_first and "x-workspace-id" not in headers else PUBLIC_TYPES

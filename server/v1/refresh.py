@@ -19,8 +19,9 @@ from server.wire.fields import Closed, JobSubmitted, Timestamp, job_submitted
 from server.wire.json_body import JsonBody, Shape
 from server.wire.openapi import documented_errors
 
-# These generated clients read a job from a 200 only; later ones from a 202 only.
-_READS_JOB_FROM_200 = re.compile(r"OpenAPI-Generator/0\.[0-4]\.")
+# These generated clients read a job from a 200 only; later ones from a 202 only. The first calls
+# itself 1.0.0; later ones that do so have no datasets to refresh.
+_READS_JOB_FROM_200 = re.compile(r"OpenAPI-Generator/(?:1\.0\.0|0\.[0-4]\.\d+)/")
 
 router = APIRouter(prefix="/v1/refresh", tags=["Refresh"])
 

@@ -5,6 +5,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from typing_extensions import override
+
 
 class Site(ThreadingHTTPServer):
     """Answers with what ``pages`` holds for a path: status, headers, body; remembers what it was asked."""
@@ -22,10 +24,12 @@ class Site(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
+    @override
     def get_request(self) -> tuple[socket.socket, Any]:
         self.connections += 1
         return super().get_request()
 
+    @override
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away is part of these tests."""
 
@@ -49,5 +53,6 @@ class _Answer(BaseHTTPRequestHandler):
         while "X-Endless" in headers:
             self.wfile.write(b"x" * 65536)
 
+    @override
     def log_message(self, *args: object) -> None:
         """Keep the output of the tests clean."""

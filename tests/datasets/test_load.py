@@ -42,6 +42,13 @@ def test_a_format_is_guessed(
     assert guess_format(content_type, name, head) == expected
 
 
+def zstd(data: bytes) -> bytes:
+    return pa.compress(data, codec="zstd", asbytes=True)
+
+
+PACK = {"gzip": gzip.compress, "zstd": zstd}
+
+
 @pytest.mark.parametrize("codec", ["gzip", "zstd"])
 @pytest.mark.parametrize("format_name", ["csv", "json", "parquet"])
 def test_a_compression_bomb_stops(
@@ -49,19 +56,9 @@ def test_a_compression_bomb_stops(
 ) -> None:
     monkeypatch.setattr(compression, "EXPANDED_FREE_BYTES", 1 << 20)
     monkeypatch.setattr(compression, "EXPANSION_RATIO_MAX", 10)
-    data = b"a\n" + b"1\n" * (8 << 20)
-    packed = (
-        gzip.compress(data) if codec == "gzip" else pa.compress(data, codec=codec, asbytes=True)
-    )
+    data = b'{"a":1}\n' * (4 << 20) if format_name == "json" else b"a\n" + b"1\n" * (8 << 20)
     with pytest.raises(LoadError, match="expands beyond the allowed size"):
-        load(packed, format_name) if format_name != "json" else load(
-            _packed_json(codec), format_name
-        )
-
-
-def _packed_json(codec: str) -> bytes:
-    data = b'{"a":1}\n' * (4 << 20)
-    return gzip.compress(data) if codec == "gzip" else pa.compress(data, codec=codec, asbytes=True)
+        load(PACK[codec](data), format_name)
 
 
 def test_an_archive_within_an_archive_is_not_opened() -> None:
@@ -134,7 +131,7 @@ def test_any_table_of_texts_comes_back(rows: list[list[str]], terminator: str) -
             elif dtype == "string":
                 assert value == text
             elif dtype in NUMBERS:
-                assert float(value) == float(text) or text.strip().lower().lstrip("-") == "nan"
+                assert float(str(value)) == float(text) or text.strip().lower().lstrip("-") == "nan"
                 assert dtype == "double" or value == int(text)
             elif dtype == "date32[day]":
                 assert str(value) == text
@@ -169,7 +166,7 @@ ORDINARY = [
 def test_ordinary_csv_gives_what_duckdb_reads(tmp_path: Path, text: str) -> None:
     file = tmp_path / "x.csv"
     file.write_text(text)
-    theirs = duckdb.sql(f"SELECT * FROM read_csv('{file}', header = true)").fetchall()
+    theirs = duckdb.execute(f"SELECT * FROM read_csv('{file}', header = true)").fetchall()
     assert [tuple(row.values()) for row in load(text, "csv").rows] == theirs
 
 
@@ -188,7 +185,7 @@ NDJSON = [
 def test_ordinary_json_gives_what_duckdb_reads(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     file = tmp_path / "x.json"
     file.write_text("\n".join(json.dumps(row) for row in rows))
-    theirs = duckdb.sql(
+    theirs = duckdb.execute(
         f"SELECT * FROM read_json('{file}', format = 'newline_delimited')"
     ).fetchall()
     assert [tuple(row.values()) for row in load(file.read_bytes(), "json").rows] == theirs

@@ -3,6 +3,7 @@
 import io
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,9 +17,10 @@ from engine.datasets.parquet_output import ROW_GROUP_ROWS, ParquetOutput
 from tests.datasets.loading import load
 
 
-def write(folder: Path, table: pa.Table, batch_rows: int = 1_000) -> ParquetOutput:
-    folder.mkdir(exist_ok=True)
-    output = ParquetOutput(folder, table.schema, row_group_bytes_max=1 << 30)
+def write(
+    folder: Path, table: pa.Table, batch_rows: int = 1_000, group_bytes: int = 1 << 30
+) -> ParquetOutput:
+    output = ParquetOutput(folder, table.schema, row_group_bytes_max=group_bytes)
     for batch in table.to_batches(max_chunksize=batch_rows):
         output.write(batch)
     output.finish()
@@ -37,7 +39,9 @@ def test_statistics_and_page_index_are_there_and_decimals_are_integers(tmp_path:
     )
     write(tmp_path, table)
     group = pq.ParquetFile(tmp_path / "part-0.parquet").metadata.row_group(0)
-    assert group.column(0).statistics.max == 99
+    statistics = group.column(0).statistics
+    assert statistics is not None
+    assert statistics.max == 99
     assert group.column(0).has_offset_index
     assert group.column(0).has_column_index
     assert group.column(1).physical_type == "INT64"
@@ -99,11 +103,17 @@ def test_an_order_is_declared_when_the_rows_keep_it(
 
 def test_a_late_row_out_of_order_goes_to_a_file_that_declares_none(tmp_path: Path) -> None:
     table = pa.table({"i": [*range(5_000), 3], "v": range(5_001, 0, -1)})
-    assert write(tmp_path, table).sort_columns == []
+    assert write(tmp_path, table, group_bytes=20_000).sort_columns == []
     first, second = (tmp_path / f"part-{i}.parquet" for i in range(2))
     assert pa.concat_tables([pq.read_table(first), pq.read_table(second)]).equals(table)
     assert sorting(first) == [0]
     assert sorting(second) == []
+
+
+def test_an_order_broken_before_anything_was_written_costs_no_second_file(tmp_path: Path) -> None:
+    write(tmp_path, pa.table({"i": [*range(5_000), 3]}))
+    assert [file.name for file in tmp_path.iterdir()] == ["part-0.parquet"]
+    assert sorting(tmp_path / "part-0.parquet") == []
 
 
 def test_an_order_broken_only_between_batches_is_noticed(tmp_path: Path) -> None:
@@ -115,23 +125,25 @@ def test_an_order_broken_only_between_batches_is_noticed(tmp_path: Path) -> None
 @given(
     st.lists(st.integers(0, 5) | st.none(), min_size=1, max_size=30),
     st.integers(1, 7),
+    st.sampled_from([1, 50, 10_000]),
     st.booleans(),
 )
 def test_a_file_never_declares_an_order_its_rows_break(
     tmp_path_factory: pytest.TempPathFactory,
-    values: list[int | None],
+    values: list[Any],
     batch_rows: int,
+    group_bytes: int,
     in_order: bool,
 ) -> None:
     if in_order:
-        values = sorted(value for value in values if value is not None) or [1]
+        values = [*sorted(value for value in values if value is not None)] or [1]
     folder = tmp_path_factory.mktemp("order")
     table = pa.table({"i": pa.array(values, pa.int64())})
-    output = write(folder, table, batch_rows)
+    output = write(folder, table, batch_rows, group_bytes)
     files = sorted(folder.iterdir())
     assert pa.concat_tables([pq.read_table(file) for file in files]).equals(table)
     for file in files:
-        rows = pq.read_table(file)["i"].to_pylist()
+        rows: list[Any] = pq.read_table(file)["i"].to_pylist()
         if sorting(file):
             assert rows == sorted(rows)
     assert output.sort_columns == (["i"] if None not in values and values == sorted(values) else [])

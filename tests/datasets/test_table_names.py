@@ -41,7 +41,7 @@ def test_a_label_becomes_a_name(label: str, name: str) -> None:
 
 @pytest.mark.parametrize("label", ["", " ", "\t\n"])
 def test_a_blank_label_is_refused(label: str) -> None:
-    with pytest.raises(ValueError, match="^Dataset label cannot be empty$"):
+    with pytest.raises(ValueError, match=r"^Dataset label cannot be empty$"):
         derive_table_name(label)
 
 

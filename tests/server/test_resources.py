@@ -283,7 +283,7 @@ class TestFilesAndDatasets:
         assert job["result"]["version"] == 2
         listed = answered(client.get("/v1/jobs", params={"job_type": job["job_type"]}))["jobs"]
         assert job["id"] in {item["id"] for item in listed}
-        old = {"User-Agent": "OpenAPI-Generator/0.0.1/python"}
+        old = {"User-Agent": "OpenAPI-Generator/1.0.0/python"}
         answered(client.get(submitted["status_url"], headers=old), 404)
         assert all(
             item["id"] != job["id"]

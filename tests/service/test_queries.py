@@ -35,8 +35,8 @@ from tests.service.steps import caller_of
 pytestmark = pytest.mark.anyio
 
 ENDLESS = (
-    "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b, "
-    "generate_series(1, 1000) c WHERE a.value + b.value * c.value = -1"
+    "SELECT count(*) FROM generate_series(1, 10000) a, generate_series(1, 10000) b, "
+    "generate_series(1, 10000) c WHERE a.value + b.value * c.value = -1"
 )
 
 

@@ -12,6 +12,9 @@ import pytest
 
 from tests.server.running import RunningServer, serving
 
+# Scripts for the SDK's own environments; this one cannot import them.
+collect_ignore = ["sdk"]
+
 StartServer = Callable[..., RunningServer]
 
 

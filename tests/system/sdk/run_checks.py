@@ -1,0 +1,30 @@
+"""Run every check with the SDK that is installed: ``python -m ... HOST TOKEN VERSION``.
+
+Writes one JSON line for each check to standard output: its name, and its traceback if it failed.
+"""
+
+import json
+import sys
+import traceback
+
+from tests.system.sdk import check_data, check_queries, check_rest
+from tests.system.sdk.client import User
+
+
+def main() -> None:
+    host, token, version = sys.argv[1:]
+    user = User(host, token, version)
+    for module in (check_data, check_queries, check_rest):
+        for name, check in vars(module).items():
+            if not name.startswith("check_"):
+                continue
+            failure = None
+            try:
+                check(user)
+            except Exception:
+                failure = traceback.format_exc()
+            print(json.dumps({"check": name, "failure": failure}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

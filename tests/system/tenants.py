@@ -1,0 +1,141 @@
+"""Two workspaces on one server, and something of every kind in each."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import httpx
+
+_SETTLE_S = 30
+_fresh = count(1)
+
+CSV = "n,note\n1,one\n2,two\n"
+
+
+def fresh_name(prefix: str = "t") -> str:
+    """A name nothing else in this process has; always of the same length."""
+    return f"{prefix}_{next(_fresh):08d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One workspace and a client that works in it."""
+
+    workspace_id: str
+    client: httpx.Client
+
+    def call(self, method: str, path: str, **options: Any) -> Any:
+        """Send a request that must succeed; returns the body."""
+        response = self.client.request(method, path, **options)
+        assert response.is_success, (method, path, response.status_code, response.text)
+        return response.json() if response.content else None
+
+    def make(self, kind: str) -> str:
+        """Make a new thing of this kind and return what a path calls it by."""
+        return MAKERS[kind](self)
+
+    def everything(self) -> dict[str, Any]:
+        """All that can be seen of this workspace, as a value to compare."""
+        listings = {
+            path: self.call("GET", path)
+            for path in (
+                "/v1/files",
+                "/v1/datasets?limit=1000",
+                "/v1/queries?limit=1000",
+                "/v1/secrets",
+                "/v1/results?limit=1000",
+                "/v1/query-runs?limit=1000",
+                "/v1/jobs?limit=1000",
+            )
+        }
+        for kind in ("datasets", "queries"):
+            for item in listings[f"/v1/{kind}?limit=1000"][kind]:
+                for path in (f"/v1/{kind}/{item['id']}", f"/v1/{kind}/{item['id']}/versions"):
+                    listings[path] = self.call("GET", path)
+        return listings
+
+
+def make_upload(tenant: Tenant) -> str:
+    headers = {"Content-Type": "text/csv"}
+    return str(tenant.call("POST", "/v1/files", content=CSV, headers=headers)["id"])
+
+
+def make_dataset(tenant: Tenant) -> str:
+    """Made from a saved query, so that it can be refreshed."""
+    name = fresh_name()
+    source = {"saved_query_id": make_saved_query(tenant)}
+    body = {"label": name, "table_name": name, "source": source}
+    return str(tenant.call("POST", "/v1/datasets", json=body)["id"])
+
+
+def make_table(tenant: Tenant, name: str, content: str = CSV) -> str:
+    source = {"inline": {"format": "csv", "content": content}}
+    body = {"label": name, "table_name": name, "source": source}
+    return str(tenant.call("POST", "/v1/datasets", json=body)["id"])
+
+
+def make_saved_query(tenant: Tenant) -> str:
+    body = {"name": fresh_name("q"), "sql": f"SELECT '{fresh_name()}' AS note"}
+    return str(tenant.call("POST", "/v1/queries", json=body)["id"])
+
+
+def make_secret(tenant: Tenant) -> str:
+    body = {"name": fresh_name("s"), "value": "of nobody's business"}
+    return str(tenant.call("POST", "/v1/secrets", json=body)["name"])
+
+
+def make_result(tenant: Tenant) -> str:
+    return str(_ask(tenant)["result_id"])
+
+
+def make_run(tenant: Tenant) -> str:
+    return str(_ask(tenant)["query_run_id"])
+
+
+def _ask(tenant: Tenant) -> Any:
+    return tenant.call("POST", "/v1/query", json={"sql": f"SELECT '{fresh_name()}' AS note"})
+
+
+def make_job(tenant: Tenant) -> str:
+    name = fresh_name()
+    body = {"label": name, "table_name": name, "source": {"sql": "SELECT 1 AS n"}, "async": True}
+    job_id = str(tenant.call("POST", "/v1/datasets", json=body)["id"])
+    until = time.monotonic() + _SETTLE_S
+    while tenant.call("GET", f"/v1/jobs/{job_id}")["status"] != "succeeded":
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    return job_id
+
+
+MAKERS: dict[str, Callable[[Tenant], str]] = {
+    "upload": make_upload,
+    "dataset": make_dataset,
+    "saved_query": make_saved_query,
+    "secret": make_secret,
+    "result": make_result,
+    "query_run": make_run,
+    "job": make_job,
+}
+
+# What is asked for to delete a thing; the other kinds are never deleted by a request.
+DELETES = {
+    "dataset": "/v1/datasets/{}",
+    "saved_query": "/v1/queries/{}",
+    "secret": "/v1/secrets/{}",
+}
+
+# Well formed, never issued.
+UNKNOWN = {
+    "upload": "upld00000000000000000000000000",
+    "dataset": "data00000000000000000000000000",
+    "saved_query": "svqr00000000000000000000000000",
+    "secret": "s_00000000",
+    "result": "rslt00000000000000000000000000",
+    "query_run": "qrun00000000000000000000000000",
+    "job": "jobx00000000000000000000000000",
+    "connection": "conn00000000000000000000000000",
+    "organization": "org_00000000000000000000000000",
+    "workspace": "ws_00000000000000000000000000",
+}
