@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 from typing_extensions import override
 
@@ -20,6 +21,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _HEAD_END = b"\r\n\r\n"
 _CHUNKED_END = b"\r\n0\r\n\r\n"
 _OK = b" 200 "
+_ANSWER_TIMEOUT_S = 120
 
 
 @dataclass
@@ -53,8 +55,7 @@ class Client(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is none by class
         self._send()
 
     @override
@@ -110,7 +111,8 @@ async def load(
         )[1]
         for _ in range(concurrency)
     ]
-    await asyncio.gather(*(client.is_done for client in clients))
+    async with asyncio.timeout(seconds + _ANSWER_TIMEOUT_S):
+        await asyncio.gather(*(client.is_done for client in clients))
     sample.elapsed_s = time.perf_counter() - started_s
     return sample
 

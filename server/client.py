@@ -143,7 +143,7 @@ class Client:
         table_name: str | None = None,
         on_progress: Progress | None = None,
     ) -> dict[str, Any]:
-        """Make a dataset as a job and wait for it.
+        """Make a dataset as a job, wait for it, and return its details.
 
         Args:
             label: what people call it.
@@ -156,8 +156,7 @@ class Client:
         job = self._poll(f"/v1/jobs/{job_id}", on_job=on_progress)
         if job["status"] != "succeeded":
             raise ClientError(job["error_message"] or f"The job {job['status']}.")
-        made: dict[str, Any] = job["result"]
-        return made
+        return _object(self.send("GET", f"/v1/datasets/{job['result']['id']}"))
 
     def _poll(
         self,

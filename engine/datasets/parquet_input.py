@@ -1,8 +1,8 @@
 """Parquet as batches of types the engine stores.
 
 The embedded schema wins. The rows are written again rather than copied: that proves that every page can be read, and
-gives every dataset the same layout. Dictionaries become their values, extension types their storage, and a column
-of nulls text; names are made unique.
+gives every dataset the same layout. Dictionaries become their values, extension types their storage, and views and large offsets the
+plain kind, a column of nulls text; names are made unique.
 
 The trap: a few bytes of dictionary or run-length pages decode to gigabytes, so batches start small and the decoded
 bytes are bounded like those of a compressed file.
@@ -11,6 +11,7 @@ bytes are bounded like those of a compressed file.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,6 +28,8 @@ DECODED_FREE_BYTES = 4 << 30
 DECODED_RATIO_MAX = 200
 """… and beyond it at most this many times the size of the file."""
 READ_AHEAD_BYTES = 1 << 20
+_AS_STORAGE: Any = {"arrow_extensions_enabled": False}
+"""Extension types are read as what they are stored in; the stubs do not know this option."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def open_parquet(path: Path) -> ParquetInput:
         LoadError: it is not Parquet, is encrypted, or has no columns.
     """
     try:
-        file = pq.ParquetFile(path, pre_buffer=False, buffer_size=READ_AHEAD_BYTES)
+        file = pq.ParquetFile(path, pre_buffer=False, buffer_size=READ_AHEAD_BYTES, **_AS_STORAGE)
         schema = file.schema_arrow
     except (pa.ArrowException, OSError, ValueError) as exc:
         raise LoadError("Parse error: not a Parquet file, or a damaged one") from exc
@@ -89,14 +92,24 @@ def _guarded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         raise LoadError("Parse error: the Parquet file is damaged") from exc
 
 
+_PLAIN_TYPES = {
+    pa.null(): pa.string(),
+    pa.large_string(): pa.string(),
+    pa.string_view(): pa.string(),
+    pa.large_binary(): pa.binary(),
+    pa.binary_view(): pa.binary(),
+    pa.float16(): pa.float32(),
+}
+
+
 def _stored_type(dtype: Type) -> Type:
     if isinstance(dtype, pa.BaseExtensionType):
         return _stored_type(dtype.storage_type)
     if pa.types.is_dictionary(dtype):
         return _stored_type(dtype.value_type)
-    if pa.types.is_null(dtype):
-        return pa.string()
-    return _stored_nested(dtype) if pa.types.is_nested(dtype) else dtype
+    if pa.types.is_decimal32(dtype) or pa.types.is_decimal64(dtype):
+        return pa.decimal128(dtype.precision, dtype.scale)
+    return _stored_nested(dtype) if pa.types.is_nested(dtype) else _PLAIN_TYPES.get(dtype, dtype)
 
 
 def _stored_nested(dtype: Type) -> Type:
@@ -104,9 +117,9 @@ def _stored_nested(dtype: Type) -> Type:
         return pa.struct([pa.field(f.name, _stored_type(f.type)) for f in dtype.fields])
     if pa.types.is_map(dtype):
         return pa.map_(_stored_type(dtype.key_type), _stored_type(dtype.item_type))
-    if pa.types.is_list(dtype):
-        return pa.list_(_stored_type(dtype.value_type))
-    return dtype
+    if pa.types.is_fixed_size_list(dtype):
+        return pa.list_(_stored_type(dtype.value_type), dtype.list_size)
+    return pa.list_(_stored_type(dtype.value_type))
 
 
 def _stored(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -170,13 +170,9 @@ def _dictionary_columns(table: pa.Table) -> list[str]:
     plain = {
         name
         for name in table.schema.names
-        if not _is_nested(table.schema.field(name).type) and _is_distinct(sample[name])
+        if not pa.types.is_nested(table.schema.field(name).type) and _is_distinct(sample[name])
     }
     return [path for path in paths if path not in plain]
-
-
-def _is_nested(dtype: pa.DataType) -> bool:
-    return bool(pa.types.is_nested(dtype))
 
 
 def _is_distinct(values: Column) -> bool:

@@ -30,8 +30,6 @@ from engine.workers.tasks import (
     load_task,
 )
 
-_WARM_UP_BYTES = 256 * 1024 * 1024
-
 
 def serve(sock: socket.socket) -> None:
     """Answer tasks until the parent hangs up."""
@@ -96,7 +94,7 @@ def _warm_up(sessions: Sessions) -> None:
         (),
         default_catalog="datasets",
         default_schema="main",
-        memory_bytes=_WARM_UP_BYTES,
+        memory_bytes=None,
         late_filters=False,
     )
     for _ in context.sql("SELECT 1").execute_stream():

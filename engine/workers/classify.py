@@ -14,8 +14,6 @@ from engine.workers.session import Sessions
 from engine.workers.statement import asker, plan
 from engine.workers.tasks import ClassifyTask
 
-_MEMORY_BYTES = 256 * 1024 * 1024
-
 
 def classify_statement(task: ClassifyTask, channel: Channel, sessions: Sessions) -> dict[str, Any]:
     """Return the fields of a classification; raise what planning raises."""
@@ -23,7 +21,7 @@ def classify_statement(task: ClassifyTask, channel: Channel, sessions: Sessions)
         task.tables,
         default_catalog=task.default_catalog,
         default_schema=task.default_schema,
-        memory_bytes=_MEMORY_BYTES,
+        memory_bytes=None,
         late_filters=False,
     )
     parse_sql(task.sql, terms_max=task.terms_max)

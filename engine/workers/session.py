@@ -1,8 +1,11 @@
-"""DataFusion inside a worker: one runtime, a context per query, table providers kept by path.
+"""DataFusion inside a worker: one runtime, and a context for each set of names.
 
-A context costs 0.1 ms, so queries never see each other's names. Providers are kept because files
-are immutable: a new version is a new path. Files are reached through an object store rooted at the
-data folder, so plans and errors show ``datasets/…``, never a path of the machine.
+Queries never see each other's names. What names stand for never changes (a new version of a table
+is a new path), so providers are kept by path and contexts by their bindings: the same question asked
+again finds its context made. A context that got names while planning is not used again.
+
+Files are reached through an object store rooted at the data folder, so plans and errors show
+``datasets/…``, never a path of the machine.
 """
 
 import os
@@ -20,8 +23,12 @@ from engine.workers.tasks import TableBinding
 
 STORE_URL = "tidemill://data/"
 _PROVIDERS_MAX = 256
+_CONTEXTS_MAX = 64
+_FIRST_RUNTIME_BYTES = 256 * 1024 * 1024
 # The pool counts what operators reserve; Arrow buffers in flight come on top of it.
 _POOL_SHARE = 0.75
+
+_ContextKey = tuple[str, str, bool, tuple[TableBinding, ...]]
 
 READ_ONLY = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
 
@@ -33,9 +40,10 @@ class Sessions:
         self._data_folder = data_folder
         self._spill_folder = data_folder / "spill" / str(os.getpid())
         self._runtime: RuntimeEnvBuilder | None = None
-        self._runtime_bytes = 0
+        self._runtime_bytes = _FIRST_RUNTIME_BYTES
         self._keeper = SessionContext()
         self._providers: OrderedDict[str, Table] = OrderedDict()
+        self._contexts: OrderedDict[_ContextKey, SessionContext] = OrderedDict()
         self._number = 0
 
     def open(
@@ -44,24 +52,50 @@ class Sessions:
         *,
         default_catalog: str,
         default_schema: str,
-        memory_bytes: int,
+        memory_bytes: int | None,
         late_filters: bool,
     ) -> SessionContext:
-        """Make a context that knows these tables and nothing else."""
+        """Return a context that knows these tables and nothing else.
+
+        Args:
+            tables: what names stand for.
+            default_catalog: of names without one.
+            default_schema: of names without one.
+            memory_bytes: what operators may reserve; None when nothing will run.
+            late_filters: see :class:`engine.workers.tasks.QueryTask`.
+        """
+        runtime = self._runtime_of(memory_bytes)
+        key = (default_catalog, default_schema, late_filters, tuple(tables))
+        kept = self._contexts.get(key)
+        if kept is not None:
+            self._contexts.move_to_end(key)
+            return kept
         config = _config(late_filters).with_default_catalog_and_schema(
             default_catalog, default_schema
         )
-        context = SessionContext(config, self._runtime_of(memory_bytes))
-        self.bind(context, tables)
+        context = SessionContext(config, runtime)
+        self._register(context, tables)
+        if all(binding.ipc is None for binding in tables):
+            self._contexts[key] = context
+            if len(self._contexts) > _CONTEXTS_MAX:
+                self._contexts.popitem(last=False)
         return context
 
     def bind(self, context: SessionContext, tables: Sequence[TableBinding]) -> None:
-        """Make more tables known to a context."""
+        """Make more tables known to a context, which is then for this query alone."""
+        for key, kept in list(self._contexts.items()):
+            if kept is context:
+                del self._contexts[key]
+        self._register(context, tables)
+
+    def _register(self, context: SessionContext, tables: Sequence[TableBinding]) -> None:
         for binding in tables:
             schema = _schema_of(context, binding.catalog, binding.schema)
             schema.register_table(binding.table, self._provider(binding))
 
-    def _runtime_of(self, memory_bytes: int) -> RuntimeEnvBuilder:
+    def _runtime_of(self, memory_bytes: int | None) -> RuntimeEnvBuilder:
+        if memory_bytes is None:
+            memory_bytes = self._runtime_bytes
         if self._runtime is None or self._runtime_bytes != memory_bytes:
             self._spill_folder.mkdir(parents=True, exist_ok=True)
             self._runtime = (
@@ -71,6 +105,7 @@ class Sessions:
             )
             self._runtime_bytes = memory_bytes
             self._providers.clear()
+            self._contexts.clear()
             self._keeper = SessionContext(_config(late_filters=False), self._runtime)
             self._keeper.register_object_store(
                 "tidemill://", LocalFileSystem(str(self._data_folder)), "data"

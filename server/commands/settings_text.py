@@ -37,7 +37,8 @@ def markdown_lines() -> Iterator[str]:
     for name, field in Settings.model_fields.items():
         default = _OF_THE_MACHINE.get(name) or _text(name, field.default)
         shown = f"`{default}`" if default and name not in _OF_THE_MACHINE else default
-        yield f"| `{variable_of(name)}` | {shown} | {field.description} |"
+        meaning = (field.description or "").replace("<", "&lt;")
+        yield f"| `{variable_of(name)}` | {shown} | {meaning} |"
 
 
 def variable_of(name: str) -> str:

@@ -1,7 +1,7 @@
 """``tidemill token`` and ``tidemill secrets``: work on the catalog itself, next to a running server.
 
 A server may be running on the same folder: opening with ``serve=False`` takes no lock. It notices
-new and revoked tokens within two seconds; new encryption keys after its next start.
+new and revoked tokens within two seconds, and finds new keys in the key file by itself.
 """
 
 import asyncio

@@ -1,12 +1,20 @@
 """Two workspaces on one server, and something of every kind in each."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import httpx
+
+from catalog.settings import Settings
+from engine.service import identity
+from engine.service.context import Engine
+from tests.server.running import RunningServer, serving
 
 _SETTLE_S = 30
 _fresh = count(1)
@@ -139,3 +147,50 @@ UNKNOWN = {
     "organization": "org_00000000000000000000000000",
     "workspace": "ws_00000000000000000000000000",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """``own`` calls; ``foreign`` must not notice. ``bound_token`` sees ``own`` only."""
+
+    server: RunningServer
+    own: Tenant
+    foreign: Tenant
+    bound_token: str
+    revoked_token: str
+    foreign_ids: dict[str, str]
+
+
+@contextmanager
+def two_workspaces(data_dir: Path, *, is_bound: bool) -> Iterator[World]:
+    """Run a server with two workspaces; ``is_bound``: own calls by the token that sees no other."""
+    with serving(data_dir) as server, server.client() as admin:
+        made = [
+            admin.post("/v1/workspaces", json={"name": name}).json()["workspace"]["public_id"]
+            for name in ("own", "foreign")
+        ]
+        bound, revoked = asyncio.run(_make_tokens(data_dir, made[0]))
+        headers = {"Authorization": f"Bearer {bound}"} if is_bound else {"X-Workspace-Id": made[0]}
+        with server.client(**headers) as own, server.client(**{"X-Workspace-Id": made[1]}) as other:
+            foreign = Tenant(made[1], other)
+            foreign_ids = {kind: foreign.make(kind) for kind in MAKERS}
+            yield World(server, Tenant(made[0], own), foreign, bound, revoked, foreign_ids)
+
+
+async def _make_tokens(data_dir: Path, workspace_id: str) -> tuple[str, str]:
+    """A token of one workspace, and one that has been revoked, made as the command line does."""
+    engine = await Engine.open(Settings(data_dir=data_dir), serve=False)
+    try:
+        _, bound = await identity.create_token(engine, name="bound", workspace_id=workspace_id)
+        token, revoked = await identity.create_token(engine, name="gone", workspace_id=None)
+        await identity.revoke_token(engine, token.id)
+    finally:
+        await engine.close()
+    return bound, revoked
+
+
+def listings(tenant: Tenant) -> dict[str, Any]:
+    """Every listing, whole; query texts are left out, for they may name anything."""
+    everything = tenant.everything()
+    everything.pop("/v1/query-runs?limit=1000")
+    return everything
