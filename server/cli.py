@@ -67,9 +67,9 @@ def main() -> None:
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version  # noqa: PLC0415 - lazy, as the module says
+        from server.release import release  # noqa: PLC0415 - lazy, as the module says
 
-        typer.echo(f"tidemill {version('tidemill')}")
+        typer.echo(f"tidemill {release()}")
         raise typer.Exit
 
 

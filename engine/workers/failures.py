@@ -32,6 +32,7 @@ _RESOURCES = re.compile(r"Resources exhausted|Memory Exhausted|max_temp_director
 # What a refused allocation looks like from further away.
 _NO_MEMORY = re.compile(
     r"failed to map segment|can't start new thread|memory allocation failed|os error 1[12]\b|"
+    r"(?:offset|capacity) overflow|"  # panics: no array or vector can be that large
     # A join that ran out of memory starts its input again, which DataFusion 55 answers by a panic.
     r"partition not used yet"
 )

@@ -84,7 +84,13 @@ class Forker:
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "engine.workers.zygote", str(theirs.fileno()), str(self._data_folder)),
+                *(
+                    "-P",
+                    "-m",
+                    "engine.workers.zygote",
+                    str(theirs.fileno()),
+                    str(self._data_folder),
+                ),
                 pass_fds=[theirs.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
                 env=_environment(),

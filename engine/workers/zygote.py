@@ -33,7 +33,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sandbox.die_with_parent()
     walls = sandbox.confine(
-        readable=[*_interpreter_files(), data_folder],
+        # Not the whole data folder: the catalog, the keys and the first API token lie there too.
+        readable=[*_interpreter_files(), data_folder / "blobs", data_folder / "cache"],
         writable=[data_folder / "staging", data_folder / "spill", Path("/dev/null")],
     )
     from engine.workers import child  # noqa: PLC0415 - imported inside the walls, on purpose
@@ -51,6 +52,7 @@ def _interpreter_files() -> list[Path]:
         package_root / "catalog",
         package_root / "connectors",
         *(Path(entry) for entry in sys.path if entry and Path(entry) != package_root),
+        *([package_root] if package_root.name in ("site-packages", "dist-packages") else []),
         Path(sys.prefix),
         Path(sys.base_prefix),
         *map(Path, ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib")),

@@ -1,13 +1,19 @@
-"""``tidemill serve``: say where things are, then serve."""
+"""``tidemill serve``: try what a start needs, say where things are, then serve.
 
+The trial is for the sake of one clear sentence: the server's own bind, lock and opening decide.
+"""
+
+import asyncio
 import socket
 
 from rich.console import Console
 
 from catalog.settings import Settings
-from engine.service.data_folder import API_KEY_FILE
+from engine.service.context import Engine
+from engine.service.data_folder import API_KEY_FILE, DataFolder
 from server.app import serve
 from server.client import ClientError
+from server.observe import configure_logging
 
 
 def serve_here(settings: Settings, host: str, port: int) -> None:
@@ -15,14 +21,17 @@ def serve_here(settings: Settings, host: str, port: int) -> None:
 
     Raises:
         ClientError: the address cannot be listened on.
+        EngineError: the data folder is in use, or the catalog cannot be opened.
     """
+    configure_logging(settings)
     _check_free(host, port)
+    DataFolder.open(settings.data_dir).lock().close()
+    asyncio.run(_check_catalog(settings))
     _introduce(settings, host, port)
     serve(settings, host, port)
 
 
 def _check_free(host: str, port: int) -> None:
-    # Asked here for the sake of a clear sentence; the server's own bind decides.
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
@@ -30,6 +39,11 @@ def _check_free(host: str, port: int) -> None:
             probe.bind(address)
     except OSError as error:
         raise ClientError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
+
+
+async def _check_catalog(settings: Settings) -> None:
+    engine = await Engine.open(settings, serve=False)
+    await engine.close()
 
 
 def _introduce(settings: Settings, host: str, port: int) -> None:

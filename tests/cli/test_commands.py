@@ -184,6 +184,13 @@ def test_serve_refuses_a_port_and_a_folder_in_use(
     assert_one_sentence(finished, f"Cannot listen on 127.0.0.1:{port}")
     folder = tmp_path_factory.getbasetemp() / "cli0" / "data"
     finished = tidemill("serve", "--port", "0", "--data-dir", folder)
-    assert finished.returncode != 0
-    assert b"Another server is using this data folder" in finished.stderr
-    assert b"Traceback" not in finished.stderr
+    assert_one_sentence(finished, "Another server is using this data folder")
+
+
+def test_serve_explains_a_catalog_that_is_away(tidemill: Run, tmp_path: Path) -> None:
+    with socket.socket() as reserved:  # bound, never listening: a connection is refused
+        reserved.bind(("127.0.0.1", 0))
+        url = f"postgresql+psycopg://u:hidden@127.0.0.1:{reserved.getsockname()[1]}/d"
+        finished = tidemill("serve", "--port", "0", "--data-dir", tmp_path, catalog_url=url)
+    assert_one_sentence(finished, "catalog")
+    assert b"hidden" not in finished.stderr

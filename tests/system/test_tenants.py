@@ -27,7 +27,7 @@ pytestmark = pytest.mark.system
 
 # Neither is an id of something stored: the header and the field are a tag, free text of the caller.
 _TAGS = {"X-Database-Id", "database_id"}
-_KINDS_OF_PATHS = {
+KINDS_OF_PATHS = {
     "results": "result",
     "query-runs": "query_run",
     "datasets": "dataset",
@@ -42,7 +42,7 @@ _MALFORMED = ("x", "data", "'; DROP TABLE datasets; --", "..", "ä" * 10, "a" * 
 def kind_of(slot: Slot) -> str:
     """What the id of a slot names."""
     if slot.place == "path":
-        return _KINDS_OF_PATHS[slot.operation.path.split("/")[2]]
+        return KINDS_OF_PATHS[slot.operation.path.split("/")[2]]
     return slot.field.removesuffix("_id").removesuffix("_public")
 
 

@@ -1,0 +1,79 @@
+"""What the fuzzer does between making a request and sending it: half of them get real ids and SQL.
+
+Random ids and random SQL end in 404 and 400; the other half of the API is behind valid ones. Which
+requests are changed follows from what was generated, so a seed still repeats a run. Loaded by the
+command line of schemathesis; ``FUZZED_URL`` and ``FUZZED_TOKEN`` say where things are made.
+"""
+
+import os
+import zlib
+from functools import cache
+from typing import Any
+
+import httpx
+import schemathesis
+
+from tests.system.tenants import MAKERS, Tenant, fresh_name
+from tests.system.test_tenants import KINDS_OF_PATHS
+
+_CHANGES_PATH = {"PUT", "DELETE"}
+_STATEMENTS = (
+    "SELECT 1 AS a, 'x' AS b",
+    "SELECT value, repeat('x', 40) AS note FROM generate_series(1, 30000)",
+    "SELECT NULL, 1.5, true, DATE '2026-01-02', TIMESTAMP '2026-01-02T03:04:05', [1, 2], x'00'",
+    "SELECT 1 AS a, 2 AS a WHERE false",
+    "SELECT * FROM information_schema.tables",
+    "EXPLAIN SELECT 1",
+    "SELECT nothing FROM nowhere",
+    "DELETE FROM x",
+    "SELECT 'nan'::double, 1 / 0",
+)
+
+
+@cache
+def _tenant() -> Tenant:
+    token = os.environ["FUZZED_TOKEN"]
+    headers = {"Authorization": f"Bearer {token}"}
+    client = httpx.Client(base_url=os.environ["FUZZED_URL"], headers=headers, timeout=60)
+    return Tenant("", client)
+
+
+@cache
+def _lasting(kind: str) -> str:
+    """An id that no request of the fuzzer deletes."""
+    return _tenant().make(kind)
+
+
+@schemathesis.hook
+def before_call(_: schemathesis.HookContext, case: schemathesis.Case, **kwargs: Any) -> None:
+    choice = zlib.crc32(repr((case.path_parameters, case.query, case.body)).encode())
+    if choice % 2:
+        return
+    kind = KINDS_OF_PATHS.get(case.path.split("/")[2]) if case.path.count("/") > 1 else None
+    if case.path_parameters and kind in MAKERS:
+        name = next(iter(case.path_parameters))
+        make = _tenant().make if case.method in _CHANGES_PATH else _lasting
+        case.path_parameters[name] = make(kind)
+    if isinstance(case.body, dict):
+        _improve(case, case.body, choice // 2)
+
+
+def _improve(case: schemathesis.Case, body: dict[str, Any], choice: int) -> None:
+    if "sql" in body:
+        body["sql"] = _STATEMENTS[choice % len(_STATEMENTS)]
+        body.pop("default_catalog", None)
+        body.pop("default_schema", None)
+        body.pop("params", None)
+    if case.path == "/v1/refresh" and "dataset_id" in body:
+        body.clear()
+        body.update({"dataset_id": _lasting("dataset"), "async": bool(choice % 2)})
+    if case.path == "/v1/datasets" and case.method == "POST":
+        sources: tuple[dict[str, Any], ...] = (
+            {"upload_id": _tenant().make("upload")},
+            {"saved_query_id": _lasting("saved_query")},
+            {"inline": {"format": "csv", "content": "a,b\n1,2\n"}},
+            {"sql": "SELECT 1 AS n"},
+        )
+        body.update(label="fuzzed", table_name=fresh_name(), source=sources[choice % 4])
+    if case.path.endswith("/execute"):
+        body["version"] = None
