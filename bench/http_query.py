@@ -188,7 +188,7 @@ async def measure_beside_persisting(bench: Bench, service: Service) -> dict[str,
         writer = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=PIPE, stdout=PIPE)
         await asyncio.sleep(_WRITER_START_S)
         samples["persisting"].append(await bench.sample(ours, "point", 1))
-        kept += json.loads((await writer.communicate())[0])
+        kept += json.loads((await writer.communicate(b""))[0])
     assert kept, "no result was kept beside the lookups"
     return samples
 

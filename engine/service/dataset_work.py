@@ -4,6 +4,7 @@ The commit is one catalog transaction, so a dataset exists with all its rows or 
 claimed upload goes back on every failure, also on a disconnect.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -186,8 +187,17 @@ async def _claimed_input(
 
 
 async def _claim(engine: Engine, caller: Caller, upload_id: str, work: Work) -> Upload:
+    claim = asyncio.ensure_future(
+        engine.db.write(upload_store.claim_upload, caller.workspace_id, upload_id)
+    )
     try:
-        return await engine.db.write(upload_store.claim_upload, caller.workspace_id, upload_id)
+        return await asyncio.shield(claim)
+    except asyncio.CancelledError as error:
+        # The write goes on although its client left: what it claims must go back.
+        (outcome,) = await asyncio.gather(claim, return_exceptions=True)
+        if isinstance(outcome, Upload) and not work.keeps_claims(error):
+            await engine.db.write(upload_store.release_upload, caller.workspace_id, upload_id)
+        raise
     except catalog_errors.Conflict:
         if not work.may_hold_claims:
             raise

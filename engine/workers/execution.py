@@ -102,11 +102,12 @@ class Execution:
         self._forker.kill(self._worker.pid)
 
     def _cap_private_memory(self) -> None:
-        """Between two looks at the clock a query can take gigabytes; the kernel looks always."""
-        private_bytes = self._worker.base_bytes + self._limits.memory_bytes + _SLACK_BYTES
+        """Between two looks a query can take gigabytes; the kernel looks at every allocation."""
+        held_bytes = memory_of(self._worker.pid).private_bytes
+        most_bytes = held_bytes + self._limits.memory_bytes + _SLACK_BYTES
         with contextlib.suppress(ProcessLookupError):
             resource.prlimit(
-                self._worker.pid, resource.RLIMIT_DATA, (private_bytes, resource.RLIM_INFINITY)
+                self._worker.pid, resource.RLIMIT_DATA, (most_bytes, resource.RLIM_INFINITY)
             )
 
     async def _why_gone(self) -> EngineError:

@@ -264,7 +264,7 @@ class WorkerPool:
             pid, sock = await self._forker.fork()
             worker = await Worker.connect(pid, sock)
             async with asyncio.timeout(_READY_TIMEOUT_S):
-                await worker.wait_ready()
+                await worker.receive()
         except (OSError, TimeoutError, WorkerGone, RuntimeError) as error:
             _log.error("workers.start_failed", error=type(error).__name__)
             return

@@ -48,7 +48,6 @@ class Worker(asyncio.Protocol):
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.base_bytes = 0
         self.tasks_done = 0
         self.busy_since: float | None = None
         self.idle_since = time.monotonic()
@@ -66,11 +65,6 @@ class Worker(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         _, worker = await loop.create_connection(lambda: cls(pid), sock=sock)
         return worker
-
-    async def wait_ready(self) -> None:
-        """Wait until the worker is warm, and note what it holds by then."""
-        await self.receive()
-        self.base_bytes = memory_of(self.pid).private_bytes
 
     def send(self, kind: Kind, body: bytes = b"") -> None:
         """Send one frame."""

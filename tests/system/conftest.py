@@ -1,12 +1,14 @@
 """Fixtures of every system test: a real server process on a free port of 127.0.0.1.
 
 ``server`` is shared by the whole session: tests on it must neither stop it nor need an empty
-workspace. ``start_server(query_timeout_s=2, ...)`` starts another one with these settings for one
-module; it ends with the module. Both end by SIGTERM, and the server must leave with exit code 0.
+workspace. ``start_server(query_timeout_s=2, ...)`` starts another one with these settings, over a
+new data folder or a given one; it ends with the module. Both end by SIGTERM, and the server must
+leave with exit code 0.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +23,7 @@ StartServer = Callable[..., RunningServer]
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server with default settings."""
-    with _leaving_cleanly(tmp_path_factory) as running:
+    with _leaving_cleanly(tmp_path_factory.mktemp("system") / "data") as running:
         yield running
 
 
@@ -29,17 +31,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
     """Start servers with settings by their names without the prefix ``TIDEMILL_``."""
     with ExitStack() as servers:
-        yield lambda **settings: servers.enter_context(
-            _leaving_cleanly(tmp_path_factory, **settings)
-        )
+
+        def start(data_dir: Path | None = None, **settings: object) -> RunningServer:
+            folder = data_dir or tmp_path_factory.mktemp("system") / "data"
+            return servers.enter_context(_leaving_cleanly(folder, **settings))
+
+        yield start
 
 
 @contextmanager
-def _leaving_cleanly(
-    tmp_path_factory: pytest.TempPathFactory, **settings: object
-) -> Iterator[RunningServer]:
-    data_dir = tmp_path_factory.mktemp("system") / "data"
+def _leaving_cleanly(data_dir: Path, **settings: object) -> Iterator[RunningServer]:
     with serving(data_dir, **settings) as running:
         yield running
         running.terminate()
-        assert running.wait() == 0
+        assert running.wait() == 0, "".join(running.log)

@@ -2,7 +2,7 @@
 
 Random ids and random SQL end in 404 and 400; the other half of the API is behind valid ones. Which
 requests are changed follows from what was generated, so a seed still repeats a run. Loaded by the
-command line of schemathesis; ``FUZZED_URL`` and ``FUZZED_TOKEN`` say where things are made.
+command line of schemathesis; ``FUZZED_URL``, ``_TOKEN`` and ``_WORKSPACE`` say where things are made.
 """
 
 import os
@@ -32,10 +32,11 @@ _STATEMENTS = (
 
 @cache
 def _tenant() -> Tenant:
+    workspace_id = os.environ["FUZZED_WORKSPACE"]
     token = os.environ["FUZZED_TOKEN"]
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = {"Authorization": f"Bearer {token}", "X-Workspace-Id": workspace_id}
     client = httpx.Client(base_url=os.environ["FUZZED_URL"], headers=headers, timeout=60)
-    return Tenant("", client)
+    return Tenant(workspace_id, client)
 
 
 @cache
@@ -54,6 +55,11 @@ def before_call(_: schemathesis.HookContext, case: schemathesis.Case, **kwargs: 
         name = next(iter(case.path_parameters))
         make = _tenant().make if case.method in _CHANGES_PATH else _lasting
         case.path_parameters[name] = make(kind)
+    if case.path.startswith("/v1/workspaces/"):
+        made = _tenant().call("POST", "/v1/workspaces", json={"name": "short-lived"})
+        case.path_parameters["public_id"] = made["workspace"]["public_id"]
+    if case.path == "/v1/auth/jwt":
+        case.body = {"grant_type": "api_token", "api_token": os.environ["FUZZED_TOKEN"]}
     if isinstance(case.body, dict):
         _improve(case, case.body, choice // 2)
 

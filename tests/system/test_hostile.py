@@ -1,0 +1,301 @@
+"""Hostile statements end in typed errors, and nobody else notices.
+
+While every statement of ``hostile.py`` runs, a neighbour in another workspace asks ``SELECT 1`` in a
+loop; each test checks the neighbour's answers since the test before.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import psutil
+import pytest
+
+from tests.server.running import RunningServer
+from tests.system.conftest import StartServer
+from tests.system.hostile import (
+    EATERS,
+    EXHAUSTED,
+    FORBIDDEN,
+    HARMLESS,
+    HOST,
+    INVALID,
+    STATEMENTS,
+    TIMEOUT,
+    WRITES,
+    Hostile,
+)
+
+pytestmark = pytest.mark.system
+
+T = TypeVar("T")
+
+MIB = 1024 * 1024
+SETTINGS = {"query_timeout_s": 2, "query_memory_bytes": 256 * MIB, "workers": 2}
+_NEIGHBOUR_PAUSE_S = 0.02
+_NEIGHBOUR_SLOWEST_S = 3.0
+_SETTLE_TIMEOUT_S = 40
+# What pools of threads and kept connections may differ by.
+_SLACK = 2
+
+
+class Neighbour:
+    """Asks SELECT 1 in a loop, in a workspace of its own."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+        self._answers: list[tuple[int, float]] = []
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Every answer since the last check was right and in time."""
+        answers, self._answers = self._answers, []
+        assert {status for status, _ in answers} <= {200}
+        assert max((elapsed_s for _, elapsed_s in answers), default=0) < _NEIGHBOUR_SLOWEST_S
+        assert self._thread.is_alive()
+
+    def wait_for_answers(self, count: int) -> None:
+        """Let it ask a few times more."""
+        deadline = time.monotonic() + _NEIGHBOUR_SLOWEST_S
+        while len(self._answers) < count:
+            assert time.monotonic() < deadline
+            time.sleep(_NEIGHBOUR_PAUSE_S)
+
+    def leave(self) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _ask(self) -> None:
+        while not self._is_over.wait(_NEIGHBOUR_PAUSE_S):
+            started = time.monotonic()
+            response = self._client.post("/v1/query", json={"sql": "SELECT 1"})
+            self._answers.append((response.status_code, time.monotonic() - started))
+
+
+@dataclass(frozen=True)
+class Scene:
+    server: RunningServer
+    client: httpx.Client
+    neighbour: Neighbour
+    data_dir: Path
+
+    def ask(self, sql: str) -> httpx.Response:
+        return self.client.post("/v1/query", json={"sql": sql})
+
+    def assert_calm(self) -> None:
+        """The same process answers, and the neighbour never stopped."""
+        assert self.server.process.poll() is None
+        assert self.client.get("/health").status_code == 200
+        self.neighbour.check()
+
+
+@pytest.fixture(scope="module")
+def scene(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    data_dir = tmp_path_factory.mktemp("hostile") / "data"
+    server = start_server(data_dir, **SETTINGS)
+    with server.client() as owner:
+        mine = owner.get("/v1/workspaces").json()["workspaces"][0]["public_id"]
+        made = owner.post("/v1/workspaces", json={"name": "neighbour"}).json()["workspace"]
+    with (
+        server.client(**{"X-Workspace-Id": mine}) as client,
+        server.client(**{"X-Workspace-Id": made["public_id"]}) as other,
+    ):
+        for table, sql in (
+            ("cars", "SELECT 'fiat' AS name, 29.0 AS mpg"),
+            ("cars3000", "SELECT x FROM generate_series(1, 3000) AS t(x)"),
+        ):
+            body = {"label": table, "table_name": table, "source": {"sql": sql}}
+            assert client.post("/v1/datasets", json=body).status_code == 201
+        neighbour = Neighbour(other)
+        try:
+            yield Scene(server, client, neighbour, data_dir)
+        finally:
+            neighbour.leave()
+
+
+@pytest.mark.parametrize("statement", STATEMENTS, ids=lambda statement: statement.name)
+def test_a_hostile_statement_ends_as_documented(scene: Scene, statement: Hostile) -> None:
+    response = scene.ask(statement.sql)
+    if statement.ends is None:
+        assert response.status_code == 200, response.text
+        assert response.json()["rows"] == statement.rows
+    else:
+        assert (response.status_code, response.json()["error"]["code"]) == statement.ends
+        assert "root:" not in response.text
+    scene.assert_calm()
+
+
+def _json(**fields: object) -> bytes:
+    return json.dumps(fields).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "ends"),
+    [
+        pytest.param(
+            b'{"sql":"SELECT ' + b"1" * 100_000_000 + b'"}',
+            (413, "PAYLOAD_TOO_LARGE"),
+            id="100 MB of SQL",
+        ),
+        pytest.param(
+            _json(sql="SELECT 1 -- " + "x" * 1_000_000), (400, "SQL_TOO_COMPLEX"), id="1 MB of SQL"
+        ),
+        pytest.param(
+            b'{"sql":"SELECT \'\\u0000\'"}', (422, "UNPROCESSABLE_ENTITY"), id="escaped NUL"
+        ),
+        pytest.param(b'{"sql":"SELECT \'\x00\'"}', (400, "BAD_REQUEST"), id="bare NUL"),
+        pytest.param(b'{"sql":"SELECT \'\\ud800\'"}', (400, "BAD_REQUEST"), id="lone surrogate"),
+        pytest.param(b'{"sql":"SELECT \'\xff\xfe\'"}', (400, "BAD_REQUEST"), id="invalid UTF-8"),
+        pytest.param(
+            b'{"a":' * 100_000 + b"1" + b"}" * 100_000, (400, "BAD_REQUEST"), id="100,000 levels"
+        ),
+        pytest.param(
+            b'{"sql":"SELECT 1","params":' + b"[" * 500 + b"]" * 500 + b"}",
+            (422, "UNPROCESSABLE_ENTITY"),
+            id="nested params",
+        ),
+        pytest.param(
+            _json(sql="SELECT $1", params=[1] * 100_000), INVALID, id="100,000 params"
+        ),
+        pytest.param(
+            b'{"sql":"SELECT $1","params":[' + b"9" * 5_000 + b"]}",
+            (400, "BAD_REQUEST"),
+            id="a number of 5,000 digits",
+        ),
+        pytest.param(b'{"sql":"SELECT $1","params":[NaN]}', (400, "BAD_REQUEST"), id="NaN"),
+        pytest.param(b"", (400, "BAD_REQUEST"), id="no body"),
+        pytest.param(b"[]", (422, "UNPROCESSABLE_ENTITY"), id="no object"),
+        pytest.param(_json(sql=["SELECT 1"]), (422, "UNPROCESSABLE_ENTITY"), id="no text"),
+        pytest.param(_json(sql=" \n "), INVALID, id="no SQL"),
+        pytest.param(
+            _json(sql="SELECT * FROM passwd", default_catalog="/", default_schema="etc"),
+            INVALID,
+            id="a folder as the default schema",
+        ),
+    ],
+)
+def test_a_hostile_body_ends_as_documented(
+    scene: Scene, body: bytes, ends: tuple[int, str]
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = scene.client.post("/v1/query", content=body, headers=headers)
+    assert (response.status_code, response.json()["error"]["code"]) == ends
+    scene.assert_calm()
+
+
+def test_a_parameter_is_never_read_as_sql(scene: Scene) -> None:
+    hostile = ["'; DROP TABLE cars; --", "\\'; SELECT 1; --", '"', "$1", "E'\\x41'", "\u2019", "''"]
+    slots = ", ".join(f"${number} AS c{number}" for number in range(1, len(hostile) + 1))
+    body = {"sql": f"SELECT {slots}", "params": hostile}
+    response = scene.client.post("/v1/query", json=body)
+    assert response.json()["rows"] == [hostile]
+
+
+@pytest.mark.parametrize("statement", [*WRITES[:3], *HOST[:3]], ids=lambda it: it.name)
+def test_other_doors_refuse_the_same(scene: Scene, statement: Hostile) -> None:
+    made = scene.client.post("/v1/queries", json={"name": "x", "sql": statement.sql})
+    assert made.status_code == 201
+    for response in (
+        scene.client.post(f"/v1/queries/{made.json()['id']}/execute"),
+        scene.client.post("/v1/datasets", json={"label": "x", "source": {"sql": statement.sql}}),
+    ):
+        assert (response.status_code, response.json()["error"]["code"]) == statement.ends
+    body = {"sql": statement.sql, "async": True, "async_after_ms": 5000}
+    response = scene.client.post("/v1/query", json=body)
+    assert (response.status_code, response.json()["error"]["code"]) == statement.ends
+
+
+def test_an_endless_answer_is_cut_off_and_recorded(scene: Scene) -> None:
+    sql = "SELECT x FROM generate_series(1, 1000000000000) AS t(x)"
+    with (
+        pytest.raises(httpx.RemoteProtocolError),
+        scene.client.stream("POST", "/v1/query", json={"sql": sql}) as response,
+    ):
+        assert response.status_code == 200
+        for _ in response.iter_raw():
+            pass
+    run_id = response.headers["X-Query-Run-Id"]
+    run = _eventually(
+        lambda: scene.client.get(f"/v1/query-runs/{run_id}").json(),
+        lambda seen: seen["status"] != "running",
+    )
+    assert run["status"] == "failed"
+    assert "limit of 2 s" in run["error_message"]
+    scene.assert_calm()
+
+
+def test_a_storm_leaves_nothing_behind(scene: Scene) -> None:
+    storm = [
+        statement.sql
+        for statement in (*EATERS, *HARMLESS, *WRITES)
+        if statement.name in _STORM
+    ]
+    assert len(storm) == len(_STORM)
+
+    def rage() -> set[int]:
+        with ThreadPoolExecutor(3) as pool:
+            return {response.status_code for response in pool.map(scene.ask, storm * 2)}
+
+    assert rage() == {200, FORBIDDEN[0], EXHAUSTED[0], TIMEOUT[0]}
+    before = _settled(scene, lambda _: True)
+    assert rage() == {200, FORBIDDEN[0], EXHAUSTED[0], TIMEOUT[0]}
+    _settled(scene, lambda now: now.is_like(before))
+    scene.neighbour.wait_for_answers(5)
+    scene.assert_calm()
+
+
+_STORM = {
+    *("endless_sum", "repeated_text", "three_way_cross_join", "distinct_texts"),
+    *("and_of_900", "regex_bomb", "copy_to"),
+}
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What the server process and its workers hold."""
+
+    workers: int
+    descriptors: int
+    threads: int
+    leftovers: int
+
+    def is_like(self, other: "Holdings") -> bool:
+        return (
+            self.workers == other.workers
+            and self.leftovers == 0
+            and abs(self.descriptors - other.descriptors) <= _SLACK
+            and abs(self.threads - other.threads) <= _SLACK
+        )
+
+
+def _settled(scene: Scene, is_settled: Callable[[Holdings], bool]) -> Holdings:
+    """Wait until killed workers are replaced, surplus ones gone, and what they held with them."""
+
+    def look() -> Holdings:
+        server = psutil.Process(scene.server.process.pid)
+        (zygote,) = server.children()
+        folders = (scene.data_dir / "spill", scene.data_dir / "staging")
+        files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        return Holdings(
+            len(zygote.children()), server.num_fds(), server.num_threads(), len(files)
+        )
+
+    return _eventually(
+        look, lambda now: now.workers == SETTINGS["workers"] and is_settled(now)
+    )
+
+
+def _eventually(look: Callable[[], T], is_over: Callable[[T], bool]) -> T:
+    deadline = time.monotonic() + _SETTLE_TIMEOUT_S
+    while not is_over(seen := look()):
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.1)
+    return seen

@@ -1,0 +1,115 @@
+"""What the documents say is what the program does: their examples run, their links lead somewhere."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from server.commands.settings_text import markdown_lines
+from tests.server.running import TOKEN, serving
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted(
+    path for pattern in ("*.md", "docs/*.md", "docs/decisions/*.md") for path in ROOT.glob(pattern)
+)
+_LINK = re.compile(r"\]\((?!https?://)([^)#]+)\)")
+_TIMEOUT_S = 120
+
+
+def blocks(marker: str) -> str:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return "\n".join(re.findall(rf"<!-- {marker} -->\n```\w+\n(.*?)```", text, re.DOTALL))
+
+
+@pytest.fixture
+def tour_folder(tmp_path: Path) -> Path:
+    """A folder like the clone after ``make serve``: data, facts, and the command on the PATH."""
+    (tmp_path / "tidemill-data").mkdir()
+    (tmp_path / "tidemill-data" / "api-key").write_text(TOKEN)
+    (tmp_path / "server").symlink_to(ROOT / "server")
+    command = tmp_path / "bin" / "tidemill"
+    command.parent.mkdir()
+    command.write_text(
+        f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m server.cli "$@"\n'
+    )
+    command.chmod(0o755)
+    return tmp_path
+
+
+@pytest.mark.system
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the tour is told with curl")
+def test_the_tour_of_the_readme_prints_what_it_says(tour_folder: Path) -> None:
+    with serving(tour_folder / "real") as server:
+        finished = subprocess.run(
+            ["bash", "-euo", "pipefail"],
+            input=blocks("tour").replace("http://127.0.0.1:8000", server.url),
+            cwd=tour_folder,
+            env={
+                **os.environ,
+                "PATH": f"{tour_folder / 'bin'}:{os.environ['PATH']}",
+                "TIDEMILL_URL": server.url,
+                "TIDEMILL_DATA_DIR": str(tour_folder / "tidemill-data"),
+            },
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    assert finished.returncode == 0, finished.stderr
+    assert '"error"' not in finished.stdout
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for said in (
+        '"table_name":"elements","status":"ready"',
+        '"rows":[["Ds","Darmstadtium",281.0],["Rg","Roentgenium",282.0],["Cn","Copernicium",285.0]]',
+        "symbol,name,atomic_mass\nDs,Darmstadtium,281.0\n",
+        "datasets.main.countries\n",
+        "│ Asia          │ 4746571000 │",
+    ):
+        assert said in finished.stdout
+        assert said in readme
+
+
+@pytest.mark.system
+def test_the_client_example_of_the_readme_runs(tour_folder: Path) -> None:
+    pytest.importorskip("hotdata", reason="the example uses the client from PyPI")
+    with serving(tour_folder / "real") as server, server.client() as client:
+        content = (ROOT / "server/demo_data/elements.csv").read_text()
+        source = {"inline": {"format": "csv", "content": content}}
+        made = client.post("/v1/datasets", json={"label": "Elements", "source": source})
+        assert made.status_code == 201, made.text
+        finished = subprocess.run(
+            [sys.executable, "-c", blocks("sdk").replace("http://127.0.0.1:8000", server.url)],
+            cwd=tour_folder,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout == "['category', 'n'] 11\n"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_links_of_a_document_lead_to_files(path: Path) -> None:
+    for target in _LINK.findall(path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_setting_a_document_names_exists(path: Path) -> None:
+    known = "\n".join(markdown_lines())
+    for name in re.findall(r"TIDEMILL_[A-Z0-9_]+", path.read_text(encoding="utf-8")):
+        # "TIDEMILL_S3_*" names a family.
+        assert f"`{name}`" in known or (name.endswith("_") and f"`{name}" in known), name
+
+
+def test_every_file_the_architecture_names_exists() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:catalog|connectors|engine|server)/[\w/]+\.py)`", text))
+    assert len(named) > 30
+    for name in named:
+        assert (ROOT / name).exists(), name
