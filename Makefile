@@ -6,7 +6,6 @@ UV := .tools/uv-$(UV_VERSION)/bin/uv
 # Certificates come from the system's store, so that a company's own authority is trusted.
 SYNC := UV_SYSTEM_CERTS=1 $(UV) sync --frozen --no-default-groups --inexact
 PYTEST_WORKERS ?= 2
-BENCHES ?= http_query tpch encode load
 
 .PHONY: demo test lint bench serve install clean
 
@@ -23,7 +22,7 @@ lint: .venv/.stamp-lint
 	.venv/bin/lint-imports
 
 bench: .venv/.stamp-bench
-	set -e; for part in $(BENCHES); do .venv/bin/python -m bench.$$part; done
+	.venv/bin/python -m bench
 
 serve: .venv/.stamp-demo
 	.venv/bin/tidemill serve

@@ -29,6 +29,7 @@ OUT_FOLDER = ROOT / "bench" / "out"
 MB = 1_000_000
 _PACKAGES = ("datafusion", "duckdb", "pyarrow", "fastapi", "uvicorn", "roapi", "tpchgen-cli")
 _SAMPLE_S = 0.05
+_WIDTH_CHARS = 200
 
 Row = dict[str, Any]
 
@@ -218,7 +219,7 @@ def publish(report: Report, out_folder: Path) -> None:
 
 
 def _show(content: Row) -> None:
-    console = Console(stderr=True)
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else _WIDTH_CHARS)
     before = content["load_average"]["before"]
     console.print(f"[bold]{content['name']}[/bold]  load {before[0]:.2f}  {content['parameters']}")
     console.print(_table(content["rows"]))

@@ -1,9 +1,8 @@
 """A second client, in a process of its own: one large result after the other, until stdin closes.
 
-Prints the number of results that were kept.
+Prints one line when the first result is kept, and at the end the number of results.
 """
 
-import json
 import os
 import select
 import sys
@@ -22,7 +21,9 @@ def main() -> None:
             run = service.call("GET", f"/v1/query-runs/{answer['query_run_id']}")
         assert run["status"] in {"running", "succeeded"}, run
         kept += run["status"] == "succeeded"
-    json.dump(kept, sys.stdout)
+        if kept == 1:
+            print(flush=True)
+    print(kept)
 
 
 def _is_over(timeout_s: float) -> bool:

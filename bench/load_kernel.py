@@ -68,8 +68,14 @@ def convert(who: str, source: Path, format_name: str, output: Path) -> dict[str,
         "rows": rows,
         "seconds": time.perf_counter() - started,
         "cpu_seconds": after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime,
-        "peak_mb": after.ru_maxrss * 1024 / MB,
+        "peak_mb": _peak_bytes() / MB,
     }
+
+
+def _peak_bytes() -> int:
+    """Peak resident memory of this program; ``ru_maxrss`` would include the process it was forked from."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
 def measure(who: str, source: Path, format_name: str) -> dict[str, Any]:

@@ -19,23 +19,25 @@ class InProcess:
     def __init__(self, tables: dict[str, Path]) -> None:
         self._tables = {name: f"{folder}/" for name, folder in tables.items()}
         self._runtime = RuntimeEnvBuilder()
-        self._keeper = self._registered()
+        self._keeper = self._registered(" ".join(tables))
 
     def query(self, sql: str) -> pa.Table:
-        """Run a statement in a context that registers the files itself."""
-        return _collected(self._registered(), sql)
+        """Run a statement in a context that registers the files it names itself."""
+        return _collected(self._registered(sql), sql)
 
     def query_kept(self, sql: str) -> pa.Table:
         """Run a statement in a context that takes over tables opened once."""
         context = SessionContext(SessionConfig(), self._runtime)
         for name in self._tables:
-            context.register_table(name, self._keeper.table(name))
+            if name in sql:
+                context.register_table(name, self._keeper.table(name))
         return _collected(context, sql)
 
-    def _registered(self) -> SessionContext:
+    def _registered(self, sql: str) -> SessionContext:
         context = SessionContext(SessionConfig(), self._runtime)
         for name, folder in self._tables.items():
-            context.register_parquet(name, folder)
+            if name in sql:
+                context.register_parquet(name, folder)
         return context
 
 

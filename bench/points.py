@@ -30,7 +30,7 @@ def converted_points(out_folder: Path, rows: int, format_name: str) -> Path:
     path = source.with_suffix(f".{format_name}")
     if not path.exists():
         partial = path.with_suffix(".partial")
-        duckdb.sql(f"COPY (SELECT * FROM '{source}') TO '{partial}' (FORMAT {format_name})")
+        duckdb.execute(f"COPY (SELECT * FROM '{source}') TO '{partial}' (FORMAT {format_name})")
         partial.rename(path)
     return path
 

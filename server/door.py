@@ -63,8 +63,10 @@ class Door:
                 self._is_idle.set()
 
     async def wait_idle(self) -> None:
-        """Wait until no request runs."""
+        """Wait until no request runs, no submitted query does, and every result is kept."""
         await self._is_idle.wait()
+        if self._engine is not None:
+            await self._engine.runs.wait_idle()
 
 
 def door_of(request: Request) -> Door:

@@ -148,7 +148,7 @@ async def run_query(
         raise
     query = RunningQuery(engine, caller, run, task)
     recorded = engine.db.append(run_store.upsert_runs, run, deferred=not options.is_async)
-    job = engine.runs.start(run.id, caller.workspace_id, query.work)
+    job = engine.runs.start(run.id, caller.workspace_id, query)
     if not options.is_async:
         return await _wait_for_answer(query, job)
     if options.async_after_ms is not None:

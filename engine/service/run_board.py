@@ -1,8 +1,20 @@
-"""The queries this server is running now: who can cancel them, and who waits for them at the end."""
+"""The queries this server is running now: who can cancel them, and who waits for them at the end.
+
+The trap: a query outlives its answer while its result is being written. Then it has succeeded, and
+nobody may cancel it any more.
+"""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Protocol
+
+
+class Query(Protocol):
+    """A query as the board sees it."""
+
+    is_answered: bool
+
+    async def work(self) -> None:
+        """Run to the kept result; never raises but for cancellation."""
 
 
 class RunBoard:
@@ -10,22 +22,23 @@ class RunBoard:
 
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._workspaces: dict[str, str] = {}
+        self._queries: dict[str, tuple[str, Query]] = {}
 
-    def start(
-        self, run_id: str, workspace_id: str, work: Callable[[], Coroutine[Any, Any, None]]
-    ) -> "asyncio.Task[None]":
+    def start(self, run_id: str, workspace_id: str, query: Query) -> "asyncio.Task[None]":
         """Run a query's work as a task that is known until it ends."""
-        task = asyncio.create_task(work(), name=run_id)
+        task = asyncio.create_task(query.work(), name=run_id)
         self._tasks[run_id] = task
-        self._workspaces[run_id] = workspace_id
+        self._queries[run_id] = workspace_id, query
         task.add_done_callback(lambda _: self._forget(run_id))
         return task
 
     async def cancel(self, workspace_id: str, run_id: str) -> bool:
-        """Stop a query and wait until that is recorded; False when it does not run here."""
+        """Stop a query and wait until that is recorded; False when none is there to be stopped."""
         task = self._tasks.get(run_id)
-        if task is None or self._workspaces.get(run_id) != workspace_id:
+        if task is None:
+            return False
+        owner, query = self._queries[run_id]
+        if owner != workspace_id or query.is_answered:
             return False
         task.cancel()
         await asyncio.wait([task])
@@ -36,6 +49,11 @@ class RunBoard:
         """How many queries run or keep their result."""
         return len(self._tasks)
 
+    async def wait_idle(self) -> None:
+        """Wait until every query has ended and every result is kept."""
+        while self._tasks:
+            await asyncio.wait(self._tasks.values())
+
     async def close(self) -> None:
         """Stop every query and wait until that is recorded."""
         tasks = list(self._tasks.values())
@@ -45,4 +63,4 @@ class RunBoard:
 
     def _forget(self, run_id: str) -> None:
         self._tasks.pop(run_id, None)
-        self._workspaces.pop(run_id, None)
+        self._queries.pop(run_id, None)

@@ -5,6 +5,7 @@ its kept result is read by the page. The other formats pass through as the serve
 """
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -60,7 +61,8 @@ def _print_first_rows(client: Client, sql: str, rows_max: int) -> None:
         with notes.status("Running; Ctrl-C stops the query."):
             run = client.wait_for_run(run_id)
     except KeyboardInterrupt:
-        client.send("POST", f"/v1/query-runs/{run_id}/cancel")
+        with suppress(ClientError):  # it may have ended in this very moment
+            client.send("POST", f"/v1/query-runs/{run_id}/cancel")
         raise
     answer = client.read_result(run["result_id"], limit=rows_max)
     Console().print(table_of(answer))

@@ -18,8 +18,13 @@ Run = Callable[..., Finished]
 
 
 @pytest.fixture(scope="session")
-def cli_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with serving(tmp_path_factory.mktemp("cli") / "data") as running:
+def cli_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cli") / "data"
+
+
+@pytest.fixture(scope="session")
+def cli_server(cli_folder: Path) -> Iterator[RunningServer]:
+    with serving(cli_folder) as running:
         yield running
 
 

@@ -1,15 +1,20 @@
 """The command line as people use it: a process, its output, its exit code."""
 
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import httpx
 import pyarrow as pa
 import pytest
 
-from tests.cli.conftest import Finished, Run
-from tests.server.running import RunningServer
+from tests.cli.conftest import ROOT, TIMEOUT_S, Finished, Run
+from tests.server.running import TOKEN, RunningServer
 
 
 def assert_one_sentence(finished: Finished, *words: str) -> None:
@@ -42,9 +47,6 @@ def test_help_does_not_load_the_engine(tidemill: Run) -> None:
 
 
 def _imports_of_help() -> bytes:
-    import subprocess
-    import sys
-
     program = "import sys, server.cli; print(*sys.modules, file=sys.stderr)"
     return subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stderr
 
@@ -72,6 +74,32 @@ def test_json_csv_and_arrow_go_to_standard_output_whole(online: Run) -> None:
     assert online("query", sql, "--format", "csv").stdout.splitlines() == [b"a,b", b"7,x"]
     table = pa.ipc.open_stream(online("query", sql, "--format", "arrow").stdout).read_all()
     assert table.to_pylist() == [{"a": 7, "b": "x"}]
+
+
+def test_an_interrupt_stops_the_query_on_the_server_too(cli_server: RunningServer) -> None:
+    sql = "SELECT count(*) FROM generate_series(1, 10000000) a, generate_series(1, 10000000) b"
+    environment = {**os.environ, "TIDEMILL_URL": cli_server.url, "TIDEMILL_API_KEY": TOKEN}
+    command = [sys.executable, "-m", "server.cli", "query", sql]
+    with (
+        cli_server.client() as client,
+        subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE) as process,
+    ):
+        run_id = _wait_for_run_of(client, sql)
+        process.send_signal(signal.SIGINT)
+        _, noise = process.communicate(timeout=TIMEOUT_S)
+        assert process.returncode not in {0, None}
+        assert b"Traceback" not in noise
+        assert client.get(f"/v1/query-runs/{run_id}").json()["status"] == "cancelled"
+
+
+def _wait_for_run_of(client: httpx.Client, sql: str) -> str:
+    deadline = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < deadline:
+        runs = client.get("/v1/query-runs", params={"status": "running"}).json()["query_runs"]
+        for run in runs:
+            if run["sql_text"] == sql:
+                return str(run["id"])
+    raise AssertionError("the query did not start")
 
 
 def test_sql_may_come_from_standard_input(online: Run) -> None:
@@ -153,10 +181,9 @@ def test_settings_are_printed_and_secrets_masked(tidemill: Run) -> None:
 
 
 def test_tokens_are_made_listed_used_and_revoked_beside_a_running_server(
-    tidemill: Run, online: Run, cli_server: RunningServer, tmp_path_factory: pytest.TempPathFactory
+    tidemill: Run, online: Run, cli_folder: Path
 ) -> None:
-    folder = tmp_path_factory.getbasetemp() / "cli0" / "data"
-    assert (folder / "catalog.db").exists()
+    folder = cli_folder
     made = tidemill("token", "create", "laptop", "--data-dir", folder)
     assert made.returncode == 0, made.stderr
     secret = made.stdout.decode().strip()
@@ -177,13 +204,12 @@ def test_secrets_are_rotated(tidemill: Run, tmp_path: Path) -> None:
 
 
 def test_serve_refuses_a_port_and_a_folder_in_use(
-    tidemill: Run, cli_server: RunningServer, tmp_path_factory: pytest.TempPathFactory
+    tidemill: Run, cli_server: RunningServer, cli_folder: Path
 ) -> None:
     port = cli_server.url.rpartition(":")[2]
     finished = tidemill("serve", "--port", port)
     assert_one_sentence(finished, f"Cannot listen on 127.0.0.1:{port}")
-    folder = tmp_path_factory.getbasetemp() / "cli0" / "data"
-    finished = tidemill("serve", "--port", "0", "--data-dir", folder)
+    finished = tidemill("serve", "--port", "0", "--data-dir", cli_folder)
     assert_one_sentence(finished, "Another server is using this data folder")
 
 

@@ -167,7 +167,6 @@ EATERS = [
         endless_sum=f"SELECT sum(x) {_SERIES}",
         endless_explain_analyze=f"EXPLAIN ANALYZE SELECT sum(x) {_SERIES}",
         endless_sort=f"SELECT row_number() OVER (ORDER BY x % 7) {_SERIES}",
-        endless_window=f"SELECT sum(x) OVER () {_SERIES}",
         cross_join="SELECT count(*) FROM cars3000 a, cars3000 b, cars3000 c "
         "WHERE a.x * b.x + c.x = -1",
         levenshtein="SELECT levenshtein(repeat('a', 100000), repeat('b', 100000))",
@@ -185,6 +184,7 @@ EATERS = [
         "FROM generate_series(1, 100000000) AS t(x)",
         text_past_all_offsets="SELECT md5(string_agg(repeat('x', 1000000), '')) "
         "FROM generate_series(1, 100000) AS t(x)",
+        window_over_all=f"SELECT sum(x) OVER (), repeat('x', 10000) || x AS t {_SERIES}",
         array_of_ten_billion="SELECT array_length(range(1, 10000000000))",
         unnested_array="SELECT count(*) FROM (SELECT unnest(range(1, 50000000)))",
         distinct_texts="SELECT count(DISTINCT x || repeat('x', 1000)) "
@@ -215,14 +215,20 @@ HARMLESS = [
         "SELECT sum(x) FROM (VALUES " + ", ".join(f"({i})" for i in range(20_000)) + ") v(x)",
         rows=[[199_990_000]],
     ),
+    Hostile("and_of_900", "SELECT 1 WHERE " + " AND ".join(repeat("1 < 2", 900)), rows=[[1]]),
     Hostile(
-        "and_of_900", "SELECT 1 WHERE " + " AND ".join(repeat("1 < 2", 900)), rows=[[1]]
+        "columns_of_1_000", "SELECT " + ", ".join(map(str, range(1_000))), rows=[[*range(1_000)]]
     ),
-    Hostile("columns_of_1_000", "SELECT " + ", ".join(map(str, range(1_000))), rows=[[*range(1_000)]]),
     Hostile("long_name", 'SELECT 1 AS "' + "a" * 100_000 + '"', rows=[[1]]),
     Hostile("text_of_a_file_name", "SELECT '/etc/passwd' AS name", rows=[["/etc/passwd"]]),
-    Hostile("text_of_a_statement", "SELECT '; DROP TABLE cars; --' AS t", rows=[["; DROP TABLE cars; --"]]),
-    Hostile("regex_bomb", "SELECT regexp_replace(repeat('a', 100000), '(a|aa)+$', 'x')", rows=[["x"]]),
+    Hostile(
+        "text_of_a_statement",
+        "SELECT '; DROP TABLE cars; --' AS t",
+        rows=[["; DROP TABLE cars; --"]],
+    ),
+    Hostile(
+        "regex_bomb", "SELECT regexp_replace(repeat('a', 100000), '(a|aa)+$', 'x')", rows=[["x"]]
+    ),
     Hostile(
         "regex_bomb_over_rows",
         "SELECT count(*) FROM generate_series(1, 10000) AS t(x) "

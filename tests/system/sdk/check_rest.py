@@ -111,12 +111,13 @@ def check_wrong_token_is_refused(user: User) -> None:
     if user.version == "0.4.1":  # exchanges its token before the first call
         from hotdata._auth import TokenExchangeError  # type: ignore[import-not-found]
 
+        message = ""
         try:
             hotdata.DatasetsApi(client).list_datasets()
-        except TokenExchangeError as error:
-            assert "401" in str(error)
-            return
-        raise AssertionError("the exchange went through")
+        except TokenExchangeError as refusal:
+            message = str(refusal)
+        assert "401" in message
+        return
     error = refused(lambda: hotdata.DatasetsApi(client).list_datasets(), 401)
     assert "invalid_api_key" in error.body
     refused(lambda: hotdata.WorkspacesApi(client).list_workspaces(), 401)

@@ -138,9 +138,11 @@ def until(look: Callable[[], Any], is_over: Callable[[Any], bool]) -> Any:
 
 def refused(call: Callable[[], Any], status: int) -> Any:
     """Expect the SDK's exception for a status; return it."""
+    refusal = None
     try:
         call()
     except hotdata.ApiException as error:
-        assert error.status == status, (error.status, error.body)
-        return error
-    raise AssertionError(f"no {status}")
+        refusal = error
+    assert refusal is not None, f"no {status}"
+    assert refusal.status == status, refusal.body
+    return refusal
