@@ -1,7 +1,8 @@
 """A file to Parquet, without the service around it: our conversion against DuckDB's COPY.
 
-Every conversion runs in a process of its own, so its peak memory is its own; ours and DuckDB's alternate, and the figures
-are the medians of the rounds. CPU seconds are given too: on a shared machine they vary less than wall time.
+Every conversion runs in a process of its own, so its peak memory is its own; ours and DuckDB's
+alternate, and the figures are the medians of the rounds. CPU seconds are given too: on a shared
+machine they vary less than wall time.
 
     python -m bench.load_kernel --mb 200 --rounds 3
 """

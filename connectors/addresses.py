@@ -1,8 +1,8 @@
 """Which network addresses the service may connect to.
 
-The invariant: an address is judged after resolution, in the form it will be connected to, together with every IPv4
-address embedded in it. So it does not matter how a host was spelled: decimal, octal, hexadecimal, a name, a
-mapped form.
+The invariant: an address is judged after resolution, in the form it will be connected to,
+together with every IPv4 address embedded in it. So it does not matter how a host was spelled:
+decimal, octal, hexadecimal, a name, a mapped form.
 """
 
 import ipaddress
@@ -38,8 +38,8 @@ def may_connect(address: str, *, allow_private: bool) -> bool:
 
     Args:
         address: as a resolver gives it; an IPv6 scope is ignored.
-        allow_private: private, loopback and carrier addresses are fine; link-local, metadata, multicast and
-            reserved ones never are.
+        allow_private: private, loopback and carrier addresses are fine; link-local, metadata,
+            multicast and reserved ones never are.
 
     >>> may_connect("10.0.0.1", allow_private=False), may_connect("10.0.0.1", allow_private=True)
     (False, True)

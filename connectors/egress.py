@@ -1,11 +1,12 @@
 """The only door out for URLs.
 
-The invariant: the address that was judged is the address that is connected to. Names are resolved here, once for each
-connection; all answers are judged; the socket goes to one of them, while TLS and the Host header keep the name. Every redirect
-goes through the same door. Nothing is read from the environment, and there are no proxies.
+The invariant: the address that was judged is the address that is connected to. Names are resolved
+here, once for each connection; all answers are judged; the socket goes to one of them, while TLS
+and the Host header keep the name. Every redirect goes through the same door. Nothing is read from
+the environment, and there are no proxies.
 
-The trap: content is stored as it comes. It is asked for uncompressed; gzip or zstd sent anyway is kept as such, for a reader
-that bounds what it expands.
+The trap: content is stored as it comes. It is asked for uncompressed; gzip or zstd sent anyway is
+kept as such, for a reader that bounds what it expands.
 """
 
 import asyncio
@@ -47,7 +48,8 @@ _STORED_ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "zstd"})
 class EgressPolicy:
     """What a fetch may do.
 
-    ``timeout_s`` is for the whole fetch, redirects included; ``size_max_bytes`` is for the body as received.
+    ``timeout_s`` is for the whole fetch, redirects included; ``size_max_bytes`` is for the body
+    as received.
     """
 
     allow_private: bool

@@ -9,7 +9,6 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
 from socket import socket
 from types import FrameType
 
@@ -34,6 +33,7 @@ from server.door import Door
 from server.errors import MethodUnknown, PathUnknown, render
 from server.middleware import LastResort, RequestBoundary
 from server.observe import configure_logging
+from server.release import release
 from server.v1 import ROUTERS
 from server.wire.json_body import sentence_of
 from server.wire.openapi import build_document
@@ -80,7 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (*ROUTERS, probes.router):
         app.include_router(router)
     app.state.door = door
-    app.state.document = orjson.dumps(build_document(app, version=_version()))
+    app.state.document = orjson.dumps(build_document(app, version=release()))
     return app
 
 
@@ -144,13 +144,6 @@ class DrainingServer(uvicorn.Server):
             await asyncio.wait_for(self._door.wait_idle(), timeout_s)
         await super().shutdown(sockets)
         _log.info("server.stopped")
-
-
-def _version() -> str:
-    try:
-        return version("tidemill")
-    except PackageNotFoundError:
-        return "0+source"
 
 
 def _layers(door: Door) -> list[Middleware]:

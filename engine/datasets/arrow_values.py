@@ -1,6 +1,7 @@
 """Names for Arrow values in signatures.
 
-They are ``Any`` to the type checker: the published stubs describe an older pyarrow and refuse valid calls.
+They are ``Any`` to the type checker: the published stubs describe an older pyarrow and refuse
+valid calls.
 """
 
 from typing import Any, TypeAlias

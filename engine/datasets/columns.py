@@ -1,7 +1,8 @@
-"""The ``columns`` map of a dataset source: declared SQL types as Arrow types, and texts converted to them.
+"""The ``columns`` map of a dataset source: declared SQL types as Arrow types, and texts converted
+to them.
 
-Every built column is nullable. Lengths, SRIDs and geometry kinds are checked for shape and then dropped: Arrow
-has no place for them.
+Every built column is nullable. Lengths, SRIDs and geometry kinds are checked for shape and then
+dropped: Arrow has no place for them.
 """
 
 import re
@@ -47,8 +48,8 @@ def parse_columns(columns: Mapping[str, str | Mapping[str, Any]]) -> dict[str, p
     """Turn declared column types into Arrow types, in the order given.
 
     Args:
-        columns: name to a type such as ``"DECIMAL(10, 2)"``, or to an object with ``type`` and optionally
-            ``precision``, ``scale``, ``srid``, ``geometry_type``.
+        columns: name to a type such as ``"DECIMAL(10, 2)"``, or to an object with ``type`` and
+            optionally ``precision``, ``scale``, ``srid``, ``geometry_type``.
 
     Raises:
         LoadError: a type is unknown or malformed.

@@ -1,7 +1,8 @@
-"""Open a file that may be gzip or zstd compressed, found by its first bytes, whatever its name says.
+"""Open a file that may be gzip or zstd compressed, found by its first bytes, whatever its name
+says.
 
-Reading stops with a LoadError once a stream expands beyond sane bounds, so a compression bomb costs at most
-``EXPANDED_FREE_BYTES`` of reading. Memory is one read at a time.
+Reading stops with a LoadError once a stream expands beyond sane bounds, so a compression bomb
+costs at most ``EXPANDED_FREE_BYTES`` of reading. Memory is one read at a time.
 """
 
 from pathlib import Path

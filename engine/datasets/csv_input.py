@@ -1,11 +1,12 @@
 """CSV with a header row as blocks of text columns, and their conversion to types.
 
-Arrow reads every column as text, so no value is interpreted before the rules of ``text_values`` see it. Empty fields,
-quoted or not, are null; empty lines are skipped. The separator is a comma unless the header has none and has a
-semicolon, tab or bar. An empty column name becomes ``column<position from 0>`` and a repeated one gets ``_1``,
-``_2`` …
+Arrow reads every column as text, so no value is interpreted before the rules of ``text_values``
+see it. Empty fields, quoted or not, are null; empty lines are skipped. The separator is a comma
+unless the header has none and has a semicolon, tab or bar. An empty column name becomes
+``column<position from 0>`` and a repeated one gets ``_1``, ``_2`` …
 
-The trap: a block must hold at least one whole row, so a larger row makes the reader start again with larger blocks.
+The trap: a block must hold at least one whole row, so a larger row makes the reader start again
+with larger blocks.
 """
 
 import re

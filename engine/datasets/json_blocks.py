@@ -1,8 +1,9 @@
 """Cut JSON into blocks of whole lines with one object a line, whatever way it is printed.
 
-Newline-delimited objects pass through untouched. An array of objects, or objects spread over several lines, are
-rewritten in place, byte for byte: line breaks outside of strings become blanks and the commas between the objects of
-the array become line breaks. Memory is a few blocks, and at most one object of ``OBJECT_BYTES_MAX``.
+Newline-delimited objects pass through untouched. An array of objects, or objects spread over
+several lines, are rewritten in place, byte for byte: line breaks outside of strings become blanks
+and the commas between the objects of the array become line breaks. Memory is a few blocks, and at
+most one object of ``OBJECT_BYTES_MAX``.
 """
 
 from collections.abc import Iterator
@@ -40,7 +41,8 @@ def json_blocks(stream: InputStream) -> Iterator[bytes]:
     """Read a file as blocks of whole lines.
 
     Raises:
-        LoadError: the text does not begin with an object or an array, ends inside one, or nests too deep.
+        LoadError: the text does not begin with an object or an array, ends inside one, or nests
+        too deep.
     """
     head = _first_text(stream)
     if not head:

@@ -1,12 +1,12 @@
 """JSON objects as typed blocks: newline-delimited, or one array of objects, printed in any way.
 
-Arrow parses; objects become structs and arrays lists, a missing key is null. A JSON string is text even when it looks
-like a date: declare a type to have it converted. Where values of different kinds meet (a number here, an object
-there) the column, or the nested field, becomes text: strings as they are, everything else as JSON. Whole numbers beyond int64
-become decimals.
+Arrow parses; objects become structs and arrays lists, a missing key is null. A JSON string is
+text even when it looks like a date: declare a type to have it converted. Where values of
+different kinds meet (a number here, an object there) the column, or the nested field, becomes
+text: strings as they are, everything else as JSON. Whole numbers beyond int64 become decimals.
 
-The trap: Arrow names such a place only in its error text ("Column(/a/[]/b) changed from number to string"), which
-is why that text is parsed here, and the version of pyarrow is pinned.
+The trap: Arrow names such a place only in its error text ("Column(/a/[]/b) changed from number to
+string"), which is why that text is parsed here, and the version of pyarrow is pinned.
 """
 
 import json

@@ -1,11 +1,12 @@
 """Turn a local file into the Parquet files of a dataset version.
 
-Runs inside a worker process: it knows paths and nothing else. Memory is bounded whatever the size of the input: a few
-blocks of text and two row groups.
+Runs inside a worker process: it knows paths and nothing else. Memory is bounded whatever the size
+of the input: a few blocks of text and two row groups.
 
-Types of CSV and JSON are inferred from the first rows and hold for all: when a later value does not fit, the rest of
-the file is read for its types only, and the file is read once more with types wide enough for every row. So nothing
-becomes null and nothing is rounded because of where it stands, and the cost is one more pass.
+Types of CSV and JSON are inferred from the first rows and hold for all: when a later value does
+not fit, the rest of the file is read for its types only, and the file is read once more with
+types wide enough for every row. So nothing becomes null and nothing is rounded because of where
+it stands, and the cost is one more pass.
 """
 
 import re
@@ -46,8 +47,9 @@ Progress = Callable[[int, int, int], None]
 class LoadSpec:
     """What to load.
 
-    ``path`` may be gzip or zstd compressed, whatever its name. ``format`` is csv, json or parquet. ``columns``
-    declares the type of every column (not for Parquet). ``output_folder`` exists and is empty.
+    ``path`` may be gzip or zstd compressed, whatever its name. ``format`` is csv, json or
+    parquet. ``columns`` declares the type of every column (not for Parquet). ``output_folder``
+    exists and is empty.
     """
 
     path: str
@@ -71,7 +73,8 @@ class LoadReport:
 
 
 def guess_format(content_type: str | None, name: str | None, head: bytes = b"") -> str:
-    """Guess a format from the content type, then from the file name or URL path, then from the first bytes.
+    """Guess a format from the content type, then from the file name or URL path, then from the
+    first bytes.
 
     >>> guess_format("application/vnd.apache.parquet", None), guess_format(None, "x.NDJSON.gz")
     ('parquet', 'json')
@@ -111,19 +114,21 @@ def _load(spec: LoadSpec, on_progress: Progress) -> LoadReport:
     declared = parse_columns(spec.columns) if spec.columns else None
     match spec.format.lower():
         case "csv":
-            output = _convert_text(CsvInput(spec.path, declared), spec, on_progress)
+            return _convert_text(CsvInput(spec.path, declared), spec, on_progress)
         case "json":
-            output = _convert_text(JsonInput(spec.path, declared), spec, on_progress)
+            return _convert_text(JsonInput(spec.path, declared), spec, on_progress)
         case "parquet":
-            output = _convert_parquet(spec, on_progress)
+            return _convert_parquet(spec, on_progress)
         case _:
             raise LoadError(f"Unsupported format: {spec.format}")
+
+
+def _finished(output: ParquetOutput) -> LoadReport:
     if not output.row_count:
         raise LoadError(NO_DATA)
     files = output.finish()
-    return LoadReport(
-        files, output.row_count, output.schema.serialize().to_pybytes(), output.sort_columns
-    )
+    schema_ipc = output.schema.serialize().to_pybytes()
+    return LoadReport(files, output.row_count, schema_ipc, output.sort_columns)
 
 
 def _new_output(spec: LoadSpec, schema: pa.Schema) -> ParquetOutput:
@@ -134,7 +139,7 @@ def _new_output(spec: LoadSpec, schema: pa.Schema) -> ParquetOutput:
     )
 
 
-def _convert_parquet(spec: LoadSpec, on_progress: Progress) -> ParquetOutput:
+def _convert_parquet(spec: LoadSpec, on_progress: Progress) -> LoadReport:
     path = Path(spec.path)
     expanded = Path(spec.output_folder) / "input.expanded"
     try:
@@ -147,7 +152,7 @@ def _convert_parquet(spec: LoadSpec, on_progress: Progress) -> ParquetOutput:
                 output.write(batch)
                 read_bytes = source.size_bytes * output.row_count // source.row_count
                 on_progress(output.row_count, read_bytes, source.size_bytes)
-            return output
+            return _finished(output)
     finally:
         expanded.unlink(missing_ok=True)
 
@@ -179,7 +184,7 @@ class TextInput(Protocol[Block]):
         """Convert a block, or raise TypeContradiction."""
 
 
-def _convert_text(source: TextInput[Block], spec: LoadSpec, on_progress: Progress) -> ParquetOutput:
+def _convert_text(source: TextInput[Block], spec: LoadSpec, on_progress: Progress) -> LoadReport:
     schema = source.first_schema(_sample(source))
     if not schema.names:
         raise LoadError(NO_DATA)
@@ -196,7 +201,7 @@ def _convert_text(source: TextInput[Block], spec: LoadSpec, on_progress: Progres
                         output.write(batch)
                 on_progress(output.row_count, stream.position_bytes, stream.size_bytes)
             if widest is schema:
-                return output
+                return _finished(output)
             output.discard()
             schema = widest
     raise LoadError("Parse error: the types of the columns do not settle")

@@ -1,11 +1,12 @@
 """Parquet as batches of types the engine stores.
 
-The embedded schema wins. The rows are written again rather than copied: that proves that every page can be read, and
-gives every dataset the same layout. Dictionaries become their values, extension types their storage, and views and large offsets the
-plain kind, a column of nulls text; names are made unique.
+The embedded schema wins. The rows are written again rather than copied: that proves that every
+page can be read, and gives every dataset the same layout. Dictionaries become their values,
+extension types their storage, and views and large offsets the plain kind, a column of nulls text;
+names are made unique.
 
-The trap: a few bytes of dictionary or run-length pages decode to gigabytes, so batches start small and the decoded
-bytes are bounded like those of a compressed file.
+The trap: a few bytes of dictionary or run-length pages decode to gigabytes, so batches start
+small and the decoded bytes are bounded like those of a compressed file.
 """
 
 from collections.abc import Iterator

@@ -1,12 +1,13 @@
 """Write record batches as the Parquet files of a dataset version.
 
-What the reader gains: statistics and a page index for pruning, decimals as integers, row groups small enough that
-a medium table is scanned by several cores, dictionaries only where values repeat, and ``sorting_columns`` when the
-rows really are in ascending order, so that DataFusion drops sorts.
+What the reader gains: statistics and a page index for pruning, decimals as integers, row groups
+small enough that a medium table is scanned by several cores, dictionaries only where values
+repeat, and ``sorting_columns`` when the rows really are in ascending order, so that DataFusion
+drops sorts.
 
-The invariant: a file declares an order only if every row in it keeps it. Which column is tried is known before the
-first row group is written; when a later row breaks the order, the file ends there and the rest goes to a second file that
-declares none.
+The invariant: a file declares an order only if every row in it keeps it. Which column is tried is
+known before the first row group is written; when a later row breaks the order, the file ends
+there and the rest goes to a second file that declares none.
 """
 
 import os
@@ -42,7 +43,10 @@ class LoadedFile:
 
 
 class ParquetOutput:
-    """Collects batches into row groups and writes them in a second thread, at most one behind the caller."""
+    """Collects batches into row groups and writes them in a second thread, at most one behind.
+
+    Either ``finish`` or ``discard`` ends it.
+    """
 
     def __init__(self, folder: Path, schema: pa.Schema, *, row_group_bytes_max: int) -> None:
         self.schema = settled(schema)
@@ -84,6 +88,7 @@ class ParquetOutput:
         """Write what is left and return all files, each on disk for good."""
         self._flush()
         self._join(self._thread.submit(self._close_file))
+        self._thread.shutdown()
         _sync(self._folder)
         return self._files
 
@@ -104,7 +109,7 @@ class ParquetOutput:
         exc: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Discard what was written when the block failed; ``finish`` may still follow when it did not."""
+        """Discard what was written when the block failed."""
         if kind is not None:
             self.discard()
 

@@ -1,6 +1,7 @@
 """The name a dataset has in SQL: checked when given, derived from the label when not.
 
-Case is kept, so a mixed-case name needs quotes in SQL. A derived name passes the same check as a given one.
+Case is kept, so a mixed-case name needs quotes in SQL. A derived name passes the same check as a
+given one.
 """
 
 import re
@@ -83,8 +84,8 @@ def check_table_name(name: str) -> str:
 def derive_table_name(label: str) -> str:
     """Derive a table name from a dataset's label.
 
-    ASCII letters and digits are kept in lower case, white space and ``-`` become one ``_``, and everything
-    else goes, underscores included.
+    ASCII letters and digits are kept in lower case, white space and ``-`` become one ``_``, and
+    everything else goes, underscores included.
 
     Raises:
         ValueError: the label is blank, or what is left of it is a reserved word.

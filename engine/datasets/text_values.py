@@ -1,11 +1,12 @@
 """Text to typed values: which type a column of texts has, and the conversion to it.
 
-Inference is strict so that nothing is lost: ``00123`` and ``+49`` stay text (zip codes, telephone numbers), a whole
-number beyond int64 is a decimal and never a float, dates and times are ISO 8601 only. Declared types are lenient
-where the meaning is clear: padded numbers, more decimals than the scale, a time with or without a zone.
+Inference is strict so that nothing is lost: ``00123`` and ``+49`` stay text (zip codes, telephone
+numbers), a whole number beyond int64 is a decimal and never a float, dates and times are ISO 8601
+only. Declared types are lenient where the meaning is clear: padded numbers, more decimals than
+the scale, a time with or without a zone.
 
-The trap: Arrow's own casts accept ``007``, ``0x1F`` and ``+5`` as numbers, turn ``1e400`` into infinity and let decimals of
-more than 38 digits wrap around.
+The trap: Arrow's own casts accept ``007``, ``0x1F`` and ``+5`` as numbers, turn ``1e400`` into
+infinity and let decimals of more than 38 digits wrap around.
 """
 
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
@@ -65,7 +66,8 @@ def _fits(values: Texts, dtype: pa.DataType) -> bool:
 
 
 def convert_inferred(texts: Texts, dtype: Type) -> Column:
-    """Convert a block of texts to a type inferred from other rows; numbers may have blanks around them.
+    """Convert a block of texts to a type inferred from other rows; numbers may have blanks around
+    them.
 
     Raises:
         TypeContradiction: some text is not such a value, or would lose something as one.

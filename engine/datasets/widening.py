@@ -1,8 +1,10 @@
-"""The narrowest type that holds what two types hold: how inferred columns grow as more rows are read.
+"""The narrowest type that holds what two types hold: how inferred columns grow as more rows are
+read.
 
-Numbers widen int64, decimal(38, 0), float64; a date widens to a timestamp, microseconds to nanoseconds; null gives
-way to anything; lists and structs widen inside. Any other pair becomes text, which always fits. Joining is
-commutative and associative, so the outcome does not depend on how the input was cut into blocks.
+Numbers widen int64, decimal(38, 0), float64; a date widens to a timestamp, microseconds to
+nanoseconds; null gives way to anything; lists and structs widen inside. Any other pair becomes
+text, which always fits. Joining is commutative and associative, so the outcome does not depend on
+how the input was cut into blocks.
 """
 
 from collections.abc import Callable, Iterable
