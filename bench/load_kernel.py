@@ -29,7 +29,7 @@ _READERS = {"csv": "read_csv", "json": "read_json", "parquet": "read_parquet"}
 
 
 def make_inputs(folder: Path, size_mb: int) -> dict[str, Path]:
-    """Lineitem of TPC-H as CSV of about the size asked for, and the same rows as JSON and Parquet."""
+    """TPC-H lineitem as CSV of about the size asked for, and the same rows in the other formats."""
     scale = size_mb / 768  # lineitem takes 768 MB of CSV at scale 1
     command = [
         "tpchgen-cli",
@@ -62,8 +62,10 @@ def convert(who: str, source: Path, format_name: str, output: Path) -> dict[str,
         rows = load_file(spec, on_progress=lambda _rows, _read, _total: None).row_count
     else:
         connection = duckdb.connect(config={"threads": 2, "memory_limit": f"{MEMORY_BYTES}B"})
-        query = f"COPY (FROM {_READERS[format_name]}('{source}')) TO '{output}/part.parquet' (FORMAT parquet)"
-        rows = connection.execute(query).fetchall()[0][0]
+        rows = connection.execute(
+            f"COPY (FROM {_READERS[format_name]}('{source}')) "
+            f"TO '{output}/x.parquet' (FORMAT parquet)"
+        ).fetchall()[0][0]
     after = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "rows": rows,
@@ -74,7 +76,7 @@ def convert(who: str, source: Path, format_name: str, output: Path) -> dict[str,
 
 
 def _peak_bytes() -> int:
-    """Peak resident memory of this program; ``ru_maxrss`` would include the process it was forked from."""
+    """Peak resident memory of this program; ``ru_maxrss`` includes the process it came from."""
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 

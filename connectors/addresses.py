@@ -43,15 +43,15 @@ def may_connect(address: str, *, allow_private: bool) -> bool:
 
     >>> may_connect("10.0.0.1", allow_private=False), may_connect("10.0.0.1", allow_private=True)
     (False, True)
-    >>> may_connect("2002:7f00:1::", allow_private=False), may_connect("169.254.169.254", allow_private=True)
-    (False, False)
+    >>> may_connect("169.254.169.254", allow_private=True)
+    False
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
     return all(_allowed(each, allow_private=allow_private) for each in _judged(ip))
 
 
 def _judged(ip: IpAddress) -> tuple[IpAddress, ...]:
-    """The addresses that decide: the IPv4 address inside where a gateway takes it out, and the address itself."""
+    """The addresses that decide: this one, or the IPv4 address that a gateway takes out of it."""
     if isinstance(ip, ipaddress.IPv4Address):
         return (ip,)
     if ip.ipv4_mapped is not None:

@@ -60,7 +60,7 @@ class EgressPolicy:
 
 @dataclass(frozen=True, slots=True)
 class FetchedFile:
-    """A body on disk; ``final_name`` is the last part of the path of the last URL, possibly empty."""
+    """A body on disk; ``final_name`` is the last part of the last URL's path, maybe empty."""
 
     size_bytes: int
     content_type: str | None

@@ -2,12 +2,13 @@
 
 The tree::
 
-    ConnectorError ├── EgressRefused       the address may not be reached; nothing was sent to it
-    └── EgressFailed        it may, but it could not be read: unreachable, an error status, too
-    large, too slow
+    ConnectorError
+    ├── EgressRefused       the address may not be reached; nothing was sent to it
+    └── EgressFailed        it may, but it could not be read: unreachable, an error status,
+                            too large, too slow
 
-The class docstring is the default message. Messages never hold an address the name resolved to or
-a redirect led to: they would map the network behind the service.
+The class docstring is the default message. Messages never hold an address that a name resolved to
+or a redirect led to: they would map the network behind the service.
 """
 
 

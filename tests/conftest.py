@@ -1,4 +1,4 @@
-"""Fixtures every suite may use: a real Postgres, started once, with a fresh database per test."""
+"""Fixtures every suite may use: a real Postgres with a fresh database per test, and a real S3."""
 
 import tempfile
 import warnings
@@ -46,3 +46,17 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
     )
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The URL of a running S3 server without buckets."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from moto.server import ThreadedMotoServer
+
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()

@@ -1,1 +1,1 @@
-"""Files become Parquet: names, declared types and the conversion that runs inside a worker process."""
+"""Files become Parquet: names, declared types, and the conversion inside a worker process."""

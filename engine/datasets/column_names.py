@@ -11,8 +11,9 @@ NAME_LENGTH_MAX = 1_000
 
 
 def header_names(header: list[str]) -> list[str]:
-    """Name the columns of a header row: blanks around names go, an empty one is named by its
-    position from 0.
+    """Name the columns of a header row.
+
+    Blanks around names go; an empty one is named by its position from 0.
 
     >>> header_names(["", " a", "a"])
     ['column0', 'a', 'a_1']

@@ -1,5 +1,4 @@
-"""The ``columns`` map of a dataset source: declared SQL types as Arrow types, and texts converted
-to them.
+"""The ``columns`` map of a dataset source: declared SQL types as Arrow types, and their use.
 
 Every built column is nullable. Lengths, SRIDs and geometry kinds are checked for shape and then
 dropped: Arrow has no place for them.
@@ -119,7 +118,8 @@ def convert_or_explain(texts: Texts, field: Field, *, first_row: int) -> Column:
         row = _first_failing(texts, field.type)
         value = str(texts[row])[:VALUE_SHOWN_MAX]
         raise LoadError(
-            f"Parse error: column '{field.name}', row {first_row + row}: '{value}' is not a valid {field.type}"
+            f"Parse error: column '{field.name}', row {first_row + row}: "
+            f"'{value}' is not a valid {field.type}"
         ) from exc
 
 

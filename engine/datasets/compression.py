@@ -1,5 +1,4 @@
-"""Open a file that may be gzip or zstd compressed, found by its first bytes, whatever its name
-says.
+"""Open a file that may be gzip or zstd compressed, found by its first bytes, not by its name.
 
 Reading stops with a LoadError once a stream expands beyond sane bounds, so a compression bomb
 costs at most ``EXPANDED_FREE_BYTES`` of reading. Memory is one read at a time.
@@ -33,7 +32,7 @@ def compression_of(path: str) -> str | None:
 
 
 class InputStream:
-    """The expanded bytes of a file, with the position in the file for progress; a file object for pyarrow."""
+    """The expanded bytes of a file, a file object for pyarrow; knows its position for progress."""
 
     def __init__(self, path: str) -> None:
         self.size_bytes = Path(path).stat().st_size

@@ -71,7 +71,7 @@ class CsvInput:
                 yield from _rows_after(block, too_long.rows_before)
 
     def first_schema(self, first: list[CsvBlock]) -> pa.Schema:
-        """Return the declared schema after checking the names, or the schema of the first blocks."""
+        """Return the declared schema after checking its names, or that of the first blocks."""
         if self.declared is None:
             return join_all(self.infer(block) for block in first)
         names = first[0].texts.schema.names
@@ -136,7 +136,7 @@ def _read_blocks(stream: InputStream, delimiter: str, block_bytes: int) -> Itera
     try:
         reader = pyarrow.csv.open_csv(
             source,
-            # One thread is as fast beside the converting and the writing one, and knows row numbers.
+            # One thread is as fast beside the converting and the writing one, and it counts rows.
             read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=block_bytes),
             parse_options=pyarrow.csv.ParseOptions(
                 delimiter=delimiter, newlines_in_values=True, invalid_row_handler=remember
@@ -181,14 +181,15 @@ def _explained(
     if bad_rows:
         row = bad_rows[-1]
         return LoadError(
-            f"Parse error: row {(row.number or 0) - 1} has {row.actual_columns} fields, expected {row.expected_columns}"
+            f"Parse error: row {(row.number or 0) - 1} has {row.actual_columns} fields, "
+            f"expected {row.expected_columns}"
         )
     if "UTF8" in text or "UTF-8" in text:
         return LoadError(f"Parse error: text that is not UTF-8 after row {rows}")
     if "straddling" in text:
         return LoadError(
-            f"Parse error: the row after row {rows} is longer than {LONG_ROW_BLOCK_BYTES >> 20} MiB "
-            "or a quote is not closed"
+            f"Parse error: the row after row {rows} is longer than "
+            f"{LONG_ROW_BLOCK_BYTES >> 20} MiB or a quote is not closed"
         )
     if "Empty CSV" in text:
         return LoadError("No data found in the input")

@@ -19,9 +19,9 @@ BLOCK_BYTES = 4 << 20
 OBJECT_BYTES_MAX = 64 << 20
 """The longest single object there may be."""
 DEPTH_MAX = 30
-"""How deep objects and arrays may nest; a list takes three levels of a Parquet schema, which has a hundred."""
+"""How deep objects and arrays may nest; a list takes three of the hundred levels of Parquet."""
 LINE_BYTES_UNCHECKED = 4_000
-"""A line no longer than this cannot nest deep enough (5,000 levels) to exhaust the parser's stack."""
+"""A line no longer than this cannot nest deep enough (5,000 levels) to exhaust the stack."""
 
 _BLANK, _QUOTE, _OPEN, _CLOSE, _COMMA, _BREAK = range(6)
 _KINDS = np.zeros(256, np.uint8)
@@ -142,7 +142,7 @@ class StructureScanner:
         # A backslash at the end belongs with the byte that follows it in the next chunk.
         whole = len(data) - (len(data) - len(data.rstrip(b"\\"))) % 2
         data, self._held = data[:whole], data[whole:]
-        # Pairs of backslashes first, then escaped quotes: what is left of the quotes opens or closes strings.
+        # Pairs of backslashes first, then escaped quotes; the quotes left open or close strings.
         plain = data.replace(b"\\\\", b"..").replace(b'\\"', b"..")
         kinds = _KINDS[np.frombuffer(plain, np.uint8)]
         where = np.flatnonzero(kinds)

@@ -70,7 +70,7 @@ class JsonInput:
             yield block
 
     def first_schema(self, first: list[JsonBlock]) -> pa.Schema:
-        """Return the declared schema, names sorted, after checking them; or the schema of the first blocks."""
+        """Return the declared schema with sorted names, checked; or that of the first blocks."""
         schema = join_all(self.infer(block) for block in first)
         if self.declared is None:
             return schema
@@ -100,13 +100,13 @@ class JsonInput:
             return _read_declared(block, schema)
         batch = _parse_with_texts(block.text, schema)
         if any(_lists_nulls(dtype) for dtype in schema.types):
-            # The parser builds invalid lists of nulls. Now that nothing else is in them, text will do.
+            # The parser builds invalid lists of nulls; with nothing else in them, text will do.
             batch = _parse_with_texts(block.text, settled(schema))
         return batch
 
 
 def _read_declared(block: JsonBlock, schema: pa.Schema) -> pa.RecordBatch:
-    """Let the parser convert numbers; where it cannot, convert from text, which also explains what is wrong."""
+    """Let the parser convert numbers; where it cannot, convert from text, which explains why."""
     as_text = pa.schema([pa.field(field.name, pa.string()) for field in schema])
     try:
         direct = pa.schema(
@@ -198,7 +198,7 @@ def _mixed_path(exc: Exception, first_row: int) -> str:
 
 
 def _empty_object(path: str, dtype: pa.DataType) -> str | None:
-    """The path of the first object type without any key: Parquet has no such type, so it becomes text."""
+    """The path of the first object type without any key, which Parquet cannot hold."""
     if pa.types.is_list(dtype):
         return _empty_object(f"{path}/[]", dtype.value_type)
     if not pa.types.is_struct(dtype):
@@ -210,7 +210,7 @@ def _empty_object(path: str, dtype: pa.DataType) -> str | None:
 
 
 def _exact(text: bytes, batch: pa.RecordBatch) -> pa.Schema:
-    """The schema of an inferred batch, without guessed times and with big whole numbers as decimals."""
+    """The schema of an inferred batch, guessed times as text and big whole numbers as decimals."""
     fields = zip(batch.schema.names, batch.columns, strict=True)
     schema = pa.schema([pa.field(name, _exact_type(column, 1)) for name, column in fields])
     try:

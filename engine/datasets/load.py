@@ -36,11 +36,11 @@ PASSES_MAX = 3
 CONVERTING_THREADS = 2
 BLOCKS_AHEAD = 3
 ROW_GROUP_SHARE = 16
-"""A row group takes at most this part of the memory limit: two are in memory, and encoding copies them."""
+"""Part of the memory limit for a row group: two are in memory, and encoding copies them."""
 NO_DATA = "No data found in the input"
 
 Progress = Callable[[int, int, int], None]
-"""Called with rows so far, bytes read so far and bytes in all; a second pass starts from zero again."""
+"""Called with rows and bytes read so far, and bytes in all; a second pass starts from zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,7 @@ class LoadReport:
 
 
 def guess_format(content_type: str | None, name: str | None, head: bytes = b"") -> str:
-    """Guess a format from the content type, then from the file name or URL path, then from the
-    first bytes.
+    """Guess a format from the content type, else the name or URL path, else the first bytes.
 
     >>> guess_format("application/vnd.apache.parquet", None), guess_format(None, "x.NDJSON.gz")
     ('parquet', 'json')
@@ -166,7 +165,7 @@ Block = TypeVar("Block", bound=_Block)
 
 
 class TextInput(Protocol[Block]):
-    """A format whose values are read as text or near it, block by block, and whose types may have to widen."""
+    """A format that is read block by block, and whose types may have to widen."""
 
     def open(self) -> InputStream:
         """Open the file for one pass."""

@@ -30,7 +30,7 @@ ROW_GROUP_BYTES_MAX = 64 << 20
 COMPRESSION: Literal["lz4"] = "lz4"
 DICTIONARY_SAMPLE_ROWS = 50_000
 DICTIONARY_DISTINCT_MAX = 0.3
-"""Columns with more distinct values than this share of the sample are written plain: hashing them is wasted."""
+"""A column with more distinct values than this share is written plain: hashing it is wasted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def _open_writer(path: Path, table: pa.Table, order: str | None) -> pq.ParquetWr
 
 
 def _dictionary_columns(table: pa.Table) -> list[str]:
-    """Paths of the leaf columns whose values repeat; leaves inside structs and lists are taken to."""
+    """Paths of the leaf columns whose values repeat; those inside structs and lists count."""
     empty = pa.BufferOutputStream()
     pq.write_table(table.schema.empty_table(), empty)
     leaves = pq.ParquetFile(pa.BufferReader(empty.getvalue())).metadata.schema
@@ -187,7 +187,7 @@ def _is_distinct(values: Column) -> bool:
 
 
 class _Order:
-    """Finds the first column that ascends through all rows; nulls and NaN end a column's candidacy."""
+    """Finds the first column that ascends through all rows; one with nulls does not count."""
 
     def __init__(self) -> None:
         self.column: str | None = None

@@ -1,5 +1,4 @@
-"""The narrowest type that holds what two types hold: how inferred columns grow as more rows are
-read.
+"""The narrowest type for the values of two types: how inferred columns grow with more rows.
 
 Numbers widen int64, decimal(38, 0), float64; a date widens to a timestamp, microseconds to
 nanoseconds; null gives way to anything; lists and structs widen inside. Any other pair becomes

@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import orjson
@@ -25,16 +25,24 @@ class ResultRows:
     """Rows of a result, encoded; ``nullable`` and ``page_row_count`` are known at the end."""
 
     def __init__(
-        self, row_count: int, chunks: AsyncIterator[bytes], report: dict[str, Any]
+        self,
+        row_count: int,
+        chunks: AsyncGenerator[bytes, None],
+        report: dict[str, Any],
+        *,
+        first: bytes = b"",
     ) -> None:
+        self._first = first
         self._chunks = chunks
         self._report = report
         self.row_count = row_count
 
     @property
-    def body(self) -> AsyncIterator[bytes]:
+    async def body(self) -> AsyncGenerator[bytes, None]:
         """The encoded rows in chunks."""
-        return self._chunks
+        yield self._first
+        async for chunk in self._chunks:
+            yield chunk
 
     @property
     def nullable(self) -> tuple[bool, ...]:
@@ -47,10 +55,8 @@ class ResultRows:
         return int(self._report["row_count"])
 
     async def aclose(self) -> None:
-        """Stop reading."""
-        close = getattr(self._chunks, "aclose", None)
-        if close is not None:
-            await close()
+        """Stop reading, and free the worker."""
+        await self._chunks.aclose()
 
 
 @translated
@@ -128,12 +134,12 @@ async def read_result(
     report: dict[str, Any] = {}
     chunks = _read(engine, caller, task, report)
     first = await anext(chunks, b"")  # errors show before the answer starts
-    return ResultRows(row_count, _chain(first, chunks), report)
+    return ResultRows(row_count, chunks, report, first=first)
 
 
 async def _read(
     engine: Engine, caller: Caller, task: ReadTask, report: dict[str, Any]
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     settings = engine.settings
     limits = Limits(settings.load_timeout_s, settings.query_memory_bytes)
     async with engine.pool.execute(caller.workspace_id, task, limits) as execution:
@@ -144,13 +150,7 @@ async def _read(
                 report.update(orjson.loads(body))
 
 
-async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for chunk in rest:
-        yield chunk
-
-
-async def _parquet(engine: Engine, result: Result) -> AsyncIterator[bytes]:
+async def _parquet(engine: Engine, result: Result) -> AsyncGenerator[bytes, None]:
     if result.blob_key is None:
         yield await asyncio.to_thread(_inline_parquet, result.inline_ipc or b"")
         return

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import threading
-import warnings
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,19 +29,6 @@ from tests.catalog.samples import NOON, make_result, make_upload, make_version
 pytestmark = pytest.mark.anyio
 
 KEY = "results/rslt1.parquet"
-
-
-@pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from moto.server import ThreadedMotoServer
-
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 def make_settings(folder: Path, **values: Any) -> Settings:

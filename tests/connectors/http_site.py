@@ -1,4 +1,4 @@
-"""A real HTTP server on the loopback address, scripted by path, that counts the connections it gets."""
+"""A real HTTP server on the loopback address, scripted by path, that counts connections."""
 
 import socket
 import threading
@@ -9,7 +9,7 @@ from typing_extensions import override
 
 
 class Site(ThreadingHTTPServer):
-    """Answers with what ``pages`` holds for a path: status, headers, body; remembers what it was asked."""
+    """Answers with what ``pages`` holds for a path: status, headers, body; keeps the requests."""
 
     daemon_threads = True
 

@@ -183,26 +183,95 @@ def test_a_second_address_is_tried_when_the_first_does_not_answer(
 
 # Loopback, private and metadata addresses in every spelling a URL allows.
 HOSTS = [
-    "127.0.0.1", "127.1", "127.0.1", "0", "0.0.0.0", "2130706433", "0x7f000001", "0x7f.1", "017700000001",  # noqa: S104 - to be refused
-    "0177.0.0.1", "127.255.255.254", "localhost", "LOCALHOST", "[::1]", "[::]",
-    "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:127.0.0.1]",
-    "[64:ff9b::7f00:1]", "[64:ff9b::127.0.0.1]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "[2002:a00:1::1]",
-    "[2001:0:7f00:1::]", "[::127.0.0.1]", "[fe80::1]", "[fc00::1]", "[fd00::1]", "[fd00:ec2::254]", "[ff02::1]",
-    "[fec0::1]", "[2001:db8::1]", "[100::1]", "10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255",
-    "192.168.0.1", "192.168.1.1", "169.254.169.254", "169.254.170.2", "2852039166", "0xa9fea9fe",
-    "0251.0376.0251.0376", "[::ffff:169.254.169.254]", "100.64.0.1", "100.100.100.200", "192.0.0.192",
-    "168.63.129.16", "198.18.0.1", "192.0.2.1", "203.0.113.1", "224.0.0.1", "239.255.255.250", "240.0.0.1",
-    "255.255.255.255", "①②⑦.⓪.⓪.①", "127。0。0。1", "192.88.99.1", "0.0.0.1",
-]  # fmt: skip
+    "127.0.0.1",
+    "127.1",
+    "127.0.1",
+    "0",
+    "0.0.0.0",  # noqa: S104 - an address to refuse
+    "2130706433",
+    "0x7f000001",
+    "0x7f.1",
+    "017700000001",
+    "0177.0.0.1",
+    "127.255.255.254",
+    "localhost",
+    "LOCALHOST",
+    "[::1]",
+    "[::]",
+    "[0:0:0:0:0:0:0:1]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[0:0:0:0:0:ffff:127.0.0.1]",
+    "[64:ff9b::7f00:1]",
+    "[64:ff9b::127.0.0.1]",
+    "[64:ff9b:1::7f00:1]",
+    "[2002:7f00:1::]",
+    "[2002:a00:1::1]",
+    "[2001:0:7f00:1::]",
+    "[::127.0.0.1]",
+    "[fe80::1]",
+    "[fc00::1]",
+    "[fd00::1]",
+    "[fd00:ec2::254]",
+    "[ff02::1]",
+    "[fec0::1]",
+    "[2001:db8::1]",
+    "[100::1]",
+    "10.0.0.1",
+    "10.255.255.255",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "169.254.170.2",
+    "2852039166",
+    "0xa9fea9fe",
+    "0251.0376.0251.0376",
+    "[::ffff:169.254.169.254]",
+    "100.64.0.1",
+    "100.100.100.200",
+    "192.0.0.192",
+    "168.63.129.16",
+    "198.18.0.1",
+    "192.0.2.1",
+    "203.0.113.1",
+    "224.0.0.1",
+    "239.255.255.250",
+    "240.0.0.1",
+    "255.255.255.255",
+    "①②⑦.⓪.⓪.①",
+    "127。0。0。1",
+    "192.88.99.1",
+    "0.0.0.1",
+]
 
 URLS = [
-    "file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1:{port}/_GET", "unix:///var/run/docker.sock",
-    "data:text/csv,a", "dict://127.0.0.1:{port}/", "jar:http://127.0.0.1!/", "//127.0.0.1:{port}/", "127.0.0.1:{port}",
-    "http:///x", "http://", "", "http://user@127.0.0.1:{port}/", "http://example.com:80@127.0.0.1:{port}/",
-    "http://127.0.0.1:{port}\\@example.com/", "http://127.0.0.1:{port}/\r\nHost: x", "http://127.0.0.1:{port}/ x",
-    "http://127.0.0.1:{port}\t/", "http://[::1", "http://127.0.0.1:99999/", "http://127.0.0.1%2f@example.com/",
-    "https://127.0.0.1:{port}/", "HTTP://127.0.0.1:{port}/", "http://" + "a" * 9000,
-]  # fmt: skip
+    "file:///etc/passwd",
+    "ftp://127.0.0.1/",
+    "gopher://127.0.0.1:{port}/_GET",
+    "unix:///var/run/docker.sock",
+    "data:text/csv,a",
+    "dict://127.0.0.1:{port}/",
+    "jar:http://127.0.0.1!/",
+    "//127.0.0.1:{port}/",
+    "127.0.0.1:{port}",
+    "http:///x",
+    "http://",
+    "",
+    "http://user@127.0.0.1:{port}/",
+    "http://example.com:80@127.0.0.1:{port}/",
+    "http://127.0.0.1:{port}\\@example.com/",
+    "http://127.0.0.1:{port}/\r\nHost: x",
+    "http://127.0.0.1:{port}/ x",
+    "http://127.0.0.1:{port}\t/",
+    "http://[::1",
+    "http://127.0.0.1:99999/",
+    "http://127.0.0.1%2f@example.com/",
+    "https://127.0.0.1:{port}/",
+    "HTTP://127.0.0.1:{port}/",
+    "http://" + "a" * 9000,
+]
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -236,9 +305,23 @@ def test_tricks_stay_tricks_where_private_addresses_are_allowed(
 
 @pytest.mark.parametrize(
     "address",
-    ["169.254.169.254", "169.254.0.1", "fe80::1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::",
-     "fd00:ec2::254", "100.100.100.200", "168.63.129.16", "0.0.0.0", "::", "224.0.0.1", "ff02::1", "255.255.255.255"],  # noqa: S104 - to be refused
-)  # fmt: skip
+    [
+        "169.254.169.254",
+        "169.254.0.1",
+        "fe80::1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::",
+        "fd00:ec2::254",
+        "100.100.100.200",
+        "168.63.129.16",
+        "0.0.0.0",  # noqa: S104 - an address to refuse
+        "::",
+        "224.0.0.1",
+        "ff02::1",
+        "255.255.255.255",
+    ],
+)
 def test_link_local_and_metadata_are_refused_even_where_private_is_allowed(address: str) -> None:
     assert not may_connect(address, allow_private=True)
 
@@ -278,7 +361,7 @@ def test_one_inside_answer_among_public_ones_refuses_the_name(tmp_path: Path) ->
 def test_a_name_that_changes_its_answer_is_judged_on_the_answer_that_is_used(
     site: Site, tmp_path: Path
 ) -> None:
-    """DNS rebinding: the second answer is inside. It is asked for by the second hop, and judged again."""
+    """DNS rebinding: the second answer is inside; the second hop asks and is judged again."""
     answers = [["127.0.0.1"], ["169.254.169.254"]]
     asked = []
 

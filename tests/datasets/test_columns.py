@@ -10,21 +10,39 @@ from engine.datasets.load import LoadError
 @pytest.mark.parametrize(
     ("declared", "dtype"),
     [
-        ("varchar", pa.string()), ("VARCHAR(20)", pa.string()), ("Uuid", pa.string()), ("json", pa.string()),
-        ("bool", pa.bool_()), ("INT1", pa.int8()), ("smallint", pa.int16()), (" int ", pa.int32()), ("INT8", pa.int64()),
-        ("utinyint", pa.uint8()), ("usmallint", pa.uint16()), ("UINT", pa.uint32()), ("ubigint", pa.uint64()),
-        ("float", pa.float32()), ("FLOAT8", pa.float64()), ("decimal", pa.decimal128(38, 10)),
-        ("DECIMAL(10)", pa.decimal128(10, 0)), ("numeric( 10 , 2 )", pa.decimal128(10, 2)),
-        ("date", pa.date32()), ("time", pa.time64("us")), ("datetime", pa.timestamp("us")),
-        ("timestamp  with time zone", pa.timestamp("us", "UTC")), ("TIMESTAMPTZ", pa.timestamp("us", "UTC")),
-        ("bytea", pa.binary()), ("GEOMETRY(Point, 4326)", pa.binary()), ("geography", pa.binary()),
+        ("varchar", pa.string()),
+        ("VARCHAR(20)", pa.string()),
+        ("Uuid", pa.string()),
+        ("json", pa.string()),
+        ("bool", pa.bool_()),
+        ("INT1", pa.int8()),
+        ("smallint", pa.int16()),
+        (" int ", pa.int32()),
+        ("INT8", pa.int64()),
+        ("utinyint", pa.uint8()),
+        ("usmallint", pa.uint16()),
+        ("UINT", pa.uint32()),
+        ("ubigint", pa.uint64()),
+        ("float", pa.float32()),
+        ("FLOAT8", pa.float64()),
+        ("decimal", pa.decimal128(38, 10)),
+        ("DECIMAL(10)", pa.decimal128(10, 0)),
+        ("numeric( 10 , 2 )", pa.decimal128(10, 2)),
+        ("date", pa.date32()),
+        ("time", pa.time64("us")),
+        ("datetime", pa.timestamp("us")),
+        ("timestamp  with time zone", pa.timestamp("us", "UTC")),
+        ("TIMESTAMPTZ", pa.timestamp("us", "UTC")),
+        ("bytea", pa.binary()),
+        ("GEOMETRY(Point, 4326)", pa.binary()),
+        ("geography", pa.binary()),
         ({"type": "decimal", "precision": 12, "scale": 3}, pa.decimal128(12, 3)),
         ({"type": "decimal", "precision": 12}, pa.decimal128(12, 0)),
         ({"type": "geometry", "srid": 4326, "geometry_type": "Point"}, pa.binary()),
     ],
-)  # fmt: skip
+)
 def test_a_declared_type_is_an_arrow_type(declared: object, dtype: pa.DataType) -> None:
-    assert parse_columns({"c": declared}) == {"c": dtype}  # type: ignore[dict-item]  # any JSON may come
+    assert parse_columns({"c": declared}) == {"c": dtype}  # type: ignore[dict-item]  # JSON
 
 
 @pytest.mark.parametrize(
@@ -48,4 +66,4 @@ def test_a_declared_type_is_an_arrow_type(declared: object, dtype: pa.DataType) 
 )
 def test_a_bad_declaration_is_explained(declared: object, message: str) -> None:
     with pytest.raises(LoadError, match=message):
-        parse_columns({"c": declared})  # type: ignore[dict-item]  # any JSON may come
+        parse_columns({"c": declared})  # type: ignore[dict-item]  # JSON

@@ -101,11 +101,23 @@ def test_quotes_hold_separators_quotes_and_line_breaks() -> None:
     assert loaded.rows == [{"a": "x,1", "b": 'say "hi"'}, {"a": "two\nlines", "b": "\r\n"}]
 
 
-@pytest.mark.parametrize( "text", ["a,b\r\n1,2\r\n3,4\r\n", "\ufeffa,b\n1,2\n3,4\n",
-    "a,b\n1,2\n3,4", "a,b\n\n1,2\n\n3,4\n\n", "a;b\n1;2\n3;4\n", "a\tb\n1\t2\n3\t4\n",
-    "a|b\n1|2\n3|4\n", '"a","b"\n"1","2"\n"3","4"\n', " a , b \n1,2\n3,4\n", "a,b\r1,2\r3,4\r"], )
-    # fmt: skip def test_ways_to_write_the_same_table(text: str) -> None: assert load(text,
-    "csv").rows == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b\r\n1,2\r\n3,4\r\n",
+        "\ufeffa,b\n1,2\n3,4\n",
+        "a,b\n1,2\n3,4",
+        "a,b\n\n1,2\n\n3,4\n\n",
+        "a;b\n1;2\n3;4\n",
+        "a\tb\n1\t2\n3\t4\n",
+        "a|b\n1|2\n3|4\n",
+        '"a","b"\n"1","2"\n"3","4"\n',
+        " a , b \n1,2\n3,4\n",
+        "a,b\r1,2\r3,4\r",
+    ],
+)
+def test_ways_to_write_the_same_table(text: str) -> None:
+    assert load(text, "csv").rows == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
 
 
 def test_empty_fields_are_null_quoted_or_not() -> None:
@@ -173,18 +185,44 @@ def test_compressed_files_are_found_by_their_bytes(compress: object) -> None:
     assert load(compress(data[:12]) + compress(data[12:]), "csv").report.row_count == 5_000
 
 
-DECLARED = { "a": "smallint", "b": "decimal(6,2)", "c": "timestamp", "d": "timestamptz", "e":
-    "time", "f": "blob", "g": "varchar", "h": "real", "i": "bool", "j": "date", }  # fmt: skip
+DECLARED = {
+    "a": "smallint",
+    "b": "decimal(6,2)",
+    "c": "timestamp",
+    "d": "timestamptz",
+    "e": "time",
+    "f": "blob",
+    "g": "varchar",
+    "h": "real",
+    "i": "bool",
+    "j": "date",
+}
 
 
-def test_declared_types_are_used() -> None: header = ",".join(DECLARED) row =
-    "007,1.255,2024-01-01T10:00:00Z,2024-01-01T10:00:00+02:00,10:20:30.5,\\x00ff,007,1.5,1,2024-01-01"
-    loaded = load(f"{header}\n{row}\n,,,,,,,,,\n", "csv", DECLARED) assert loaded.rows == [ { "a":
-    7, "b": Decimal("1.26"), "c": datetime(2024, 1, 1, 10),  # noqa: DTZ001 - a time without a
-    zone "d": datetime(2024, 1, 1, 8, tzinfo=UTC), "e": time(10, 20, 30, 500_000), "f":
-    b"\x00\xff", "g": "007", "h": 1.5, "i": True, "j": date(2024, 1, 1), },
-    dict.fromkeys(DECLARED), ]  # fmt: skip assert loaded.types["a"] == "int16" assert
-    loaded.types["d"] == "timestamp[us, tz=UTC]"
+def test_declared_types_are_used() -> None:
+    header = ",".join(DECLARED)
+    row = (
+        "007,1.255,2024-01-01T10:00:00Z,2024-01-01T10:00:00+02:00,"
+        "10:20:30.5,\\x00ff,007,1.5,1,2024-01-01"
+    )
+    loaded = load(f"{header}\n{row}\n,,,,,,,,,\n", "csv", DECLARED)
+    assert loaded.rows == [
+        {
+            "a": 7,
+            "b": Decimal("1.26"),
+            "c": datetime(2024, 1, 1, 10),  # noqa: DTZ001 - a time without a zone
+            "d": datetime(2024, 1, 1, 8, tzinfo=UTC),
+            "e": time(10, 20, 30, 500_000),
+            "f": b"\x00\xff",
+            "g": "007",
+            "h": 1.5,
+            "i": True,
+            "j": date(2024, 1, 1),
+        },
+        dict.fromkeys(DECLARED),
+    ]
+    assert loaded.types["a"] == "int16"
+    assert loaded.types["d"] == "timestamp[us, tz=UTC]"
 
 
 @pytest.mark.parametrize(

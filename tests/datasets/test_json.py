@@ -39,25 +39,49 @@ def test_ways_to_print_the_same_objects(text: str) -> None:
     ("text", "dtype", "values"),
     [
         ('{"a":1}\n{"a":2.5}', "double", [1.0, 2.5]),
-        ('{"a":12345678901234567890}\n{"a":1}', "decimal128(38, 0)", [Decimal(12345678901234567890), Decimal(1)]),
+        (
+            '{"a":12345678901234567890}\n{"a":1}',
+            "decimal128(38, 0)",
+            [Decimal(12345678901234567890), Decimal(1)],
+        ),
         ('{"a":12345678901234567890}\n{"a":1.5}', "double", [12345678901234567890.0, 1.5]),
         ('{"a":"2024-01-01"}', "string", ["2024-01-01"]),
         ('{"a":true}\n{"a":null}', "bool", [True, None]),
         ('{"a":null}', "string", [None]),
-        ('{"a":1}\n{"a":"x"}\n{"a":[1,{"z":1.5}]}\n{"a":true}', "string", ["1", "x", '[1,{"z":1.5}]', "true"]),
+        (
+            '{"a":1}\n{"a":"x"}\n{"a":[1,{"z":1.5}]}\n{"a":true}',
+            "string",
+            ["1", "x", '[1,{"z":1.5}]', "true"],
+        ),
         ('{"a":12345678901234567890123}\n{"a":"x"}', "string", ["12345678901234567890123", "x"]),
         ('{"a":{}}', "string", ["{}"]),
         ('{"a":[]}', "list<element: string>", [[]]),
-        ('{"a":[null,null]}\n{"a":null}\n{"a":[null]}', "list<element: string>", [[None, None], None, [None]]),
-        ('{"a":{"b":[[null]]}}', "struct<b: list<element: list<element: string>>>", [{"b": [[None]]}]),
+        (
+            '{"a":[null,null]}\n{"a":null}\n{"a":[null]}',
+            "list<element: string>",
+            [[None, None], None, [None]],
+        ),
+        (
+            '{"a":{"b":[[null]]}}',
+            "struct<b: list<element: list<element: string>>>",
+            [{"b": [[None]]}],
+        ),
         ('{"a":[1,"x"]}', "list<element: string>", [["1", "x"]]),
-        ('{"a":{"b":1}}\n{"a":{"c":"x"}}', "struct<b: int64, c: string>", [{"b": 1, "c": None}, {"b": None, "c": "x"}]),
+        (
+            '{"a":{"b":1}}\n{"a":{"c":"x"}}',
+            "struct<b: int64, c: string>",
+            [{"b": 1, "c": None}, {"b": None, "c": "x"}],
+        ),
         ('{"a":{"b":1}}\n{"a":{"b":"x"}}', "struct<b: string>", [{"b": "1"}, {"b": "x"}]),
         ('{"a":{"b":1}}\n{"a":5}', "string", ['{"b":1}', "5"]),
-        ('{"a":[{"b":1},{"b":[]}]}', "list<element: struct<b: string>>", [[{"b": "1"}, {"b": "[]"}]]),
+        (
+            '{"a":[{"b":1},{"b":[]}]}',
+            "list<element: struct<b: string>>",
+            [[{"b": "1"}, {"b": "[]"}]],
+        ),
         ('{"a":"é\\u0000\\ud83d\\ude00"}', "string", ["é\x00😀"]),
     ],
-)  # fmt: skip
+)
 def test_the_type_of_a_key_is_inferred(text: str, dtype: str, values: list[Any]) -> None:
     loaded = load(text, "json")
     assert loaded.types == {"a": dtype}

@@ -153,7 +153,8 @@ def test_declared_as_text_every_value_comes_back_unchanged(rows: list[list[str]]
 
 
 ORDINARY = [
-    "id,name,price,day,at\n1,apple,1.5,2024-01-01,2024-01-01 10:00:00\n2,,2,2024-12-31,2024-01-02 00:00:01.5\n",
+    "id,name,price,day,at\n1,apple,1.5,2024-01-01,2024-01-01 10:00:00\n"
+    "2,,2,2024-12-31,2024-01-02 00:00:01.5\n",
     'a,b\n1,"x, y"\n2,"two\nlines"\n3,""""\n',
     "x,y,z\n-1,-0.5,true\n0,1e10,false\n",
     "city,pop\nZürich,421878\n東京,13960000\n",

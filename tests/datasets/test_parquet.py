@@ -1,4 +1,4 @@
-"""Parquet files as input: the embedded schema wins, and nothing hostile gets further than an error."""
+"""Parquet files as input: the embedded schema wins, and hostile files end in an error."""
 
 import contextlib
 import gzip
@@ -65,18 +65,32 @@ def test_dictionaries_and_null_columns_become_plain_types() -> None:
 @pytest.mark.parametrize(
     ("dtype", "stored"),
     [
-        (pa.large_string(), "string"), (pa.string_view(), "string"), (pa.binary_view(), "binary"),
-        (pa.large_binary(), "binary"), (pa.binary(4), "fixed_size_binary[4]"), (pa.float16(), "float"),
-        (pa.uint64(), "uint64"), (pa.decimal32(5, 2), "decimal128(5, 2)"), (pa.decimal64(12, 2), "decimal128(12, 2)"),
-        (pa.decimal256(60, 2), "decimal256(60, 2)"), (pa.date64(), "date32[day]"), (pa.time32("s"), "time32[ms]"),
-        (pa.time64("ns"), "time64[ns]"), (pa.timestamp("s"), "timestamp[ms]"), (pa.duration("us"), "duration[us]"),
+        (pa.large_string(), "string"),
+        (pa.string_view(), "string"),
+        (pa.binary_view(), "binary"),
+        (pa.large_binary(), "binary"),
+        (pa.binary(4), "fixed_size_binary[4]"),
+        (pa.float16(), "float"),
+        (pa.uint64(), "uint64"),
+        (pa.decimal32(5, 2), "decimal128(5, 2)"),
+        (pa.decimal64(12, 2), "decimal128(12, 2)"),
+        (pa.decimal256(60, 2), "decimal256(60, 2)"),
+        (pa.date64(), "date32[day]"),
+        (pa.time32("s"), "time32[ms]"),
+        (pa.time64("ns"), "time64[ns]"),
+        (pa.timestamp("s"), "timestamp[ms]"),
+        (pa.duration("us"), "duration[us]"),
         (pa.timestamp("ns", "Europe/Berlin"), "timestamp[ns, tz=Europe/Berlin]"),
         (pa.large_list(pa.int8()), "list<element: int8>"),
         (pa.list_(pa.float32(), 3), "fixed_size_list<element: float>[3]"),
-        (pa.struct([("a", pa.string_view()), ("b", pa.uuid())]), "struct<a: string, b: fixed_size_binary[16]>"),
-        (pa.dictionary(pa.int8(), pa.large_string()), "string"), (pa.null(), "string"),
+        (
+            pa.struct([("a", pa.string_view()), ("b", pa.uuid())]),
+            "struct<a: string, b: fixed_size_binary[16]>",
+        ),
+        (pa.dictionary(pa.int8(), pa.large_string()), "string"),
+        (pa.null(), "string"),
     ],
-)  # fmt: skip
+)
 def test_every_type_is_stored_in_its_plain_form(dtype: Any, stored: str) -> None:
     loaded = load(parquet(pa.table({"x": pa.nulls(3, dtype)})), "parquet")
     assert loaded.types == {"x": stored}
@@ -127,7 +141,7 @@ def test_a_truncated_file_is_an_error() -> None:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_damaged_bytes_end_in_rows_or_an_error(seed: int) -> None:
-    """Whatever a flipped byte does, it is either read or explained; a crash or another exception fails."""
+    """A flipped byte is either read or explained; a crash or another exception fails."""
     chance = random.Random(seed)  # noqa: S311 - which bytes to damage
     content = bytearray(parquet(SAMPLE, compression="zstd" if seed % 2 else "none"))
     for _ in range(3):

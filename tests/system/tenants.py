@@ -17,6 +17,14 @@ from engine.service.context import Engine
 from tests.server.running import RunningServer, serving
 
 _SETTLE_S = 30
+_LISTINGS = (
+    "/v1/files",
+    "/v1/datasets?limit=1000",
+    "/v1/queries?limit=1000",
+    "/v1/secrets",
+    "/v1/results?limit=1000",
+    "/v1/jobs?limit=1000",
+)
 _fresh = count(1)
 
 CSV = "n,note\n1,one\n2,two\n"
@@ -44,20 +52,14 @@ class Tenant:
         """Make a new thing of this kind and return what a path calls it by."""
         return MAKERS[kind](self)
 
+    def listings(self) -> dict[str, Any]:
+        """Every listing but that of runs, whose texts may name anything."""
+        return {path: self.call("GET", path) for path in _LISTINGS}
+
     def everything(self) -> dict[str, Any]:
         """All that can be seen of this workspace, as a value to compare."""
-        listings = {
-            path: self.call("GET", path)
-            for path in (
-                "/v1/files",
-                "/v1/datasets?limit=1000",
-                "/v1/queries?limit=1000",
-                "/v1/secrets",
-                "/v1/results?limit=1000",
-                "/v1/query-runs?limit=1000",
-                "/v1/jobs?limit=1000",
-            )
-        }
+        listings = self.listings()
+        listings["runs"] = self.call("GET", "/v1/query-runs?limit=1000")
         for kind in ("datasets", "queries"):
             for item in listings[f"/v1/{kind}?limit=1000"][kind]:
                 for path in (f"/v1/{kind}/{item['id']}", f"/v1/{kind}/{item['id']}/versions"):
@@ -187,10 +189,3 @@ async def _make_tokens(data_dir: Path, workspace_id: str) -> tuple[str, str]:
     finally:
         await engine.close()
     return bound, revoked
-
-
-def listings(tenant: Tenant) -> dict[str, Any]:
-    """Every listing, whole; query texts are left out, for they may name anything."""
-    everything = tenant.everything()
-    everything.pop("/v1/query-runs?limit=1000")
-    return everything

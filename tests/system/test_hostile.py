@@ -42,7 +42,7 @@ SETTINGS = {"query_timeout_s": 2, "query_memory_bytes": 256 * MIB, "workers": 2}
 _NEIGHBOUR_PAUSE_S = 0.02
 _NEIGHBOUR_SLOWEST_S = 3.0
 _SETTLE_TIMEOUT_S = 40
-# What pools of threads and kept connections may differ by.
+# What a pool of threads and connections kept alive may grow by.
 _SLACK = 2
 
 
@@ -125,11 +125,11 @@ def scene(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.mark.parametrize("statement", STATEMENTS, ids=lambda statement: statement.name)
 def test_a_hostile_statement_ends_as_documented(scene: Scene, statement: Hostile) -> None:
     response = scene.ask(statement.sql)
-    if statement.ends is None:
+    if statement.rows is not None:
         assert response.status_code == 200, response.text
         assert response.json()["rows"] == statement.rows
     else:
-        assert (response.status_code, response.json()["error"]["code"]) == statement.ends
+        assert (response.status_code, response.json()["error"]["code"]) in statement.ends
         assert "root:" not in response.text
     scene.assert_calm()
 
@@ -206,10 +206,10 @@ def test_other_doors_refuse_the_same(scene: Scene, statement: Hostile) -> None:
         scene.client.post(f"/v1/queries/{made.json()['id']}/execute"),
         scene.client.post("/v1/datasets", json={"label": "x", "source": {"sql": statement.sql}}),
     ):
-        assert (response.status_code, response.json()["error"]["code"]) == statement.ends
+        assert (response.status_code, response.json()["error"]["code"]) in statement.ends
     body = {"sql": statement.sql, "async": True, "async_after_ms": 5000}
     response = scene.client.post("/v1/query", json=body)
-    assert (response.status_code, response.json()["error"]["code"]) == statement.ends
+    assert (response.status_code, response.json()["error"]["code"]) in statement.ends
 
 
 def test_an_endless_answer_is_cut_off_and_recorded(scene: Scene) -> None:
@@ -241,7 +241,7 @@ def test_a_storm_leaves_nothing_behind(scene: Scene) -> None:
     assert rage() == {200, FORBIDDEN[0], EXHAUSTED[0], TIMEOUT[0]}
     before = _settled(scene, lambda _: True)
     assert rage() == {200, FORBIDDEN[0], EXHAUSTED[0], TIMEOUT[0]}
-    _settled(scene, lambda now: now.is_like(before))
+    _settled(scene, lambda now: now.is_no_more_than(before))
     scene.neighbour.wait_for_answers(5)
     scene.assert_calm()
 
@@ -261,12 +261,12 @@ class Holdings:
     threads: int
     leftovers: frozenset[str]
 
-    def is_like(self, other: "Holdings") -> bool:
+    def is_no_more_than(self, other: "Holdings") -> bool:
         return (
             self.workers == other.workers
             and not self.leftovers
-            and abs(self.descriptors - other.descriptors) <= _SLACK
-            and abs(self.threads - other.threads) <= _SLACK
+            and self.descriptors <= other.descriptors + _SLACK
+            and self.threads <= other.threads + _SLACK
         )
 
 

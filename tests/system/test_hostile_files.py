@@ -52,7 +52,7 @@ def test_no_file_of_the_host_is_opened(start_server: StartServer, tmp_path: Path
         with _traced(server, trace):
             for statement in (*WRITES, *HOST):
                 response = client.post("/v1/query", json={"sql": statement.sql})
-                assert (response.status_code, response.json()["error"]["code"]) == statement.ends
+                assert (response.status_code, response.json()["error"]["code"]) in statement.ends
             for sql in (SPILLING, KEPT):
                 answer = client.post("/v1/query", json={"sql": sql})
                 assert answer.status_code == 200

@@ -15,7 +15,6 @@ from tests.system.tenants import (
     Tenant,
     World,
     fresh_name,
-    listings,
     make_table,
     two_workspaces,
 )
@@ -168,7 +167,7 @@ def test_the_same_name_means_each_workspaces_own_table(world: World) -> None:
 def test_a_dataset_or_a_saved_query_reads_no_foreign_table(
     world: World, foreign_named: Named
 ) -> None:
-    before = listings(world.own)
+    before = world.own.listings()
     answers = []
     for named in (foreign_named, unknown_named()):
         body = {
@@ -180,7 +179,7 @@ def test_a_dataset_or_a_saved_query_reads_no_foreign_table(
         answers.append((response.status_code, named.hidden(response.text)))
     assert answers[0] == answers[1]
     assert answers[0][0] == 400
-    assert listings(world.own) == before
+    assert world.own.listings() == before
     plans, outcomes = [], []
     for named in (foreign_named, unknown_named()):
         body = {"name": "x", "sql": named.sql("SELECT * FROM {name}")}

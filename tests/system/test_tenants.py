@@ -19,7 +19,6 @@ from tests.system.tenants import (
     UNKNOWN,
     World,
     fresh_name,
-    listings,
     two_workspaces,
 )
 
@@ -99,7 +98,7 @@ def test_a_foreign_id_looks_unknown_and_is_untouched(world: World, slot: Slot) -
     assert view(foreign) == view(send(world.own.client, slot, UNKNOWN[kind]))
     assert not foreign.is_success or slot.place == "query"
     assert world.foreign.everything() == before
-    assert world.foreign_ids[kind] not in str(listings(world.own))
+    assert world.foreign_ids[kind] not in str(world.own.listings())
 
 
 @pytest.mark.parametrize("slot", DELETABLE_SLOTS, ids=lambda slot: slot.name)
