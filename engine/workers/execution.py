@@ -16,6 +16,7 @@ from pathlib import Path
 import orjson
 
 from engine.errors import EngineError, QueryCrashed, QueryTimeout, ResourceExhausted
+from engine.workers import priority
 from engine.workers.failures import load_failure
 from engine.workers.forker import Forker
 from engine.workers.frames import Kind
@@ -25,6 +26,7 @@ from engine.workers.worker import Worker, WorkerGone, memory_of
 Resolve = Callable[[tuple[str, ...]], Awaitable[Sequence[TableBinding]]]
 
 _WATCH_S = 0.1
+_SHORT_S = 0.25
 # Interpreter, libraries and caches of an idle worker do not count against a query.
 _BASE_BYTES = 256 * 1024 * 1024
 # Stacks of new threads, and what an allocator takes ahead of its use.
@@ -51,7 +53,12 @@ class Execution:
         self._deadline = time.monotonic() + limits.timeout_s
         self._killed_for: EngineError | None = None
         self._watch: asyncio.TimerHandle | None = None
-        self.is_over = False
+        self._is_lowered = False
+        self._is_over = False
+
+    def settle(self) -> bool:
+        """Leave the worker as it was; False when it must not be used again."""
+        return self._is_over and (not self._is_lowered or priority.restore(self._worker.pid))
 
     def start(self, task: Task) -> None:
         """Send the task to the worker."""
@@ -78,7 +85,7 @@ class Execution:
             while True:
                 kind, body = await self._worker.receive()
                 if kind is Kind.END:
-                    self.is_over = True
+                    self._is_over = True
                     break
                 if kind is Kind.FAILED:
                     failure = load_failure(orjson.loads(body))
@@ -119,12 +126,11 @@ class Execution:
         return QueryCrashed()
 
     def _watch_later(self) -> None:
-        left_s = max(0.0, self._deadline - time.monotonic())
-        loop = asyncio.get_running_loop()
-        self._watch = loop.call_later(min(_WATCH_S, left_s), self._check)
+        wait_s = min(_WATCH_S, max(0.0, self._left_s()))
+        self._watch = asyncio.get_running_loop().call_later(wait_s, self._check)
 
     def _check(self) -> None:
-        if time.monotonic() >= self._deadline:
+        if self._left_s() <= 0:
             self.kill(
                 QueryTimeout(
                     f"The query ran longer than its limit of {self._limits.timeout_s:g} s "
@@ -146,7 +152,13 @@ class Execution:
                 )
             )
         else:
+            if not self._is_lowered and self._left_s() < self._limits.timeout_s - _SHORT_S:
+                self._is_lowered = True
+                priority.lower(self._worker.pid)
             self._watch_later()
+
+    def _left_s(self) -> float:
+        return self._deadline - time.monotonic()
 
     def _spills_too_much(self) -> bool:
         if self._limits.spill_bytes is None:

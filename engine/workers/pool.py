@@ -106,7 +106,7 @@ class WorkerPool:
             execution.start(task)
             yield execution
         finally:
-            self._release(worker, reusable=execution.is_over)
+            self._release(worker, reusable=execution.settle())
 
     async def run_task(
         self,

@@ -14,6 +14,16 @@ from server.app import create_app
 # Routes that know no workspace: nothing of a tenant is behind them.
 OPEN_PATHS = frozenset({"/health", "/metrics", "/v1/auth/jwt"})
 GATEWAY_PREFIX = "/v1/workspaces"
+# What the id in a path names, by the part of the path before it.
+KINDS_OF_PATHS = {
+    "results": "result",
+    "query-runs": "query_run",
+    "datasets": "dataset",
+    "queries": "saved_query",
+    "secrets": "secret",
+    "jobs": "job",
+    "workspaces": "workspace",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from catalog import secret_store
 from catalog.database import Database
@@ -244,10 +244,11 @@ def _stored_blobs(data_dir: Path) -> set[str]:
 async def _named_blobs(data_dir: Path) -> set[str]:
     db = await Database.open(f"sqlite:///{data_dir / 'catalog.db'}")
     try:
-        keys: set[str] = set()
-        for column in (uploads.c.blob_key, dataset_files.c.key, results.c.blob_key):
-            query = select(column).where(column.is_not(None))
-            keys.update(await db.read(lambda conn, query=query: list(conn.scalars(query))))
-        return keys
+        return await db.read(_read_keys)
     finally:
         await db.close()
+
+
+def _read_keys(conn: Connection) -> set[str]:
+    columns = (uploads.c.blob_key, dataset_files.c.key, results.c.blob_key)
+    return {key for column in columns for key in conn.scalars(select(column)) if key is not None}

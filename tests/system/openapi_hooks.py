@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import schemathesis
 
+from tests.system.api_document import KINDS_OF_PATHS
 from tests.system.tenants import MAKERS, Tenant, fresh_name
-from tests.system.test_tenants import KINDS_OF_PATHS
 
 _CHANGES_PATH = {"PUT", "DELETE"}
 _STATEMENTS = (
@@ -46,7 +46,7 @@ def _lasting(kind: str) -> str:
 
 
 @schemathesis.hook
-def before_call(_: schemathesis.HookContext, case: schemathesis.Case, **kwargs: Any) -> None:
+def before_call(_: schemathesis.HookContext, case: schemathesis.Case[Any], **kwargs: Any) -> None:
     choice = zlib.crc32(repr((case.path_parameters, case.query, case.body)).encode())
     if choice % 2:
         return
@@ -64,7 +64,7 @@ def before_call(_: schemathesis.HookContext, case: schemathesis.Case, **kwargs: 
         _improve(case, case.body, choice // 2)
 
 
-def _improve(case: schemathesis.Case, body: dict[str, Any], choice: int) -> None:
+def _improve(case: schemathesis.Case[Any], body: dict[str, Any], choice: int) -> None:
     if "sql" in body:
         body["sql"] = _STATEMENTS[choice % len(_STATEMENTS)]
         body.pop("default_catalog", None)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -12,7 +12,7 @@ T = TypeVar("T")
 _PATIENCE_S = 30
 
 
-def wait_for(look: Callable[[], T], what: str) -> T:
+def wait_for(look: Callable[[], T | None], what: str) -> T:
     """Look again and again until something is there; returns it."""
     until = time.monotonic() + _PATIENCE_S
     while time.monotonic() < until:
@@ -22,11 +22,11 @@ def wait_for(look: Callable[[], T], what: str) -> T:
     pytest.fail(f"waited in vain for {what}")
 
 
-def wait_for_status(client: httpx.Client, path: str, *statuses: str) -> dict[str, object]:
+def wait_for_status(client: httpx.Client, path: str, *statuses: str) -> dict[str, Any]:
     """Poll a run, a result or a job until it has one of these statuses."""
 
-    def look() -> dict[str, object] | None:
-        found: dict[str, object] = client.get(path).raise_for_status().json()
+    def look() -> dict[str, Any] | None:
+        found: dict[str, Any] = client.get(path).raise_for_status().json()
         return found if found["status"] in statuses else None
 
     return wait_for(look, f"{path} to become {' or '.join(statuses)}")

@@ -12,7 +12,16 @@ import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from tests.system.api_document import APP, GUARDED, OPEN_PATHS, OPERATIONS, Operation, Slot, slots
+from tests.system.api_document import (
+    APP,
+    GUARDED,
+    KINDS_OF_PATHS,
+    OPEN_PATHS,
+    OPERATIONS,
+    Operation,
+    Slot,
+    slots,
+)
 from tests.system.tenants import (
     DELETES,
     MAKERS,
@@ -26,15 +35,6 @@ pytestmark = pytest.mark.system
 
 # Neither is an id of something stored: the header and the field are a tag, free text of the caller.
 _TAGS = {"X-Database-Id", "database_id"}
-KINDS_OF_PATHS = {
-    "results": "result",
-    "query-runs": "query_run",
-    "datasets": "dataset",
-    "queries": "saved_query",
-    "secrets": "secret",
-    "jobs": "job",
-    "workspaces": "workspace",
-}
 _MALFORMED = ("x", "data", "'; DROP TABLE datasets; --", "..", "ä" * 10, "a" * 5000, "%00x", "*")
 
 
