@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,13 +21,13 @@ import pytest
 from tests.server.running import RunningServer
 from tests.system.conftest import StartServer
 from tests.system.hostile import HOST, WRITES
+from tests.system.polling import wait_for_status
 
 pytestmark = pytest.mark.system
 
 _CALLS = "open,openat,openat2,creat,connect,execve,rename,renameat,renameat2,unlink,unlinkat"
 _CALLS += ",mkdir,mkdirat,symlink,symlinkat,link,linkat,truncate"
 _ATTACH_TIMEOUT_S = 20
-_KEPT_TIMEOUT_S = 10
 # `12 openat(AT_FDCWD, "path", FLAGS) = 3`; the second half of an interrupted call names no path.
 _CALL = re.compile(r"^\d+ +(\w+)\((.*)$")
 _PATH = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -56,7 +55,7 @@ def test_no_file_of_the_host_is_opened(start_server: StartServer, tmp_path: Path
             for sql in (SPILLING, KEPT):
                 answer = client.post("/v1/query", json={"sql": sql})
                 assert answer.status_code == 200
-            _wait_until_kept(client, answer.json()["result_id"])
+            wait_for_status(client, f"/v1/results/{answer.json()['result_id']}?limit=0", "ready")
     calls = list(_calls(trace.read_text()))
     changed = {path for call, path, rest in calls if call not in _READS or _CHANGES.search(rest)}
     read = {path for call, path, rest in calls if call in _READS and not _CHANGES.search(rest)}
@@ -113,13 +112,6 @@ def _make_cars(client: httpx.Client) -> None:
     source = {"sql": "SELECT 'fiat' AS name, 29.0 AS mpg"}
     body = {"label": "cars", "table_name": "cars", "source": source}
     assert client.post("/v1/datasets", json=body).status_code == 201
-
-
-def _wait_until_kept(client: httpx.Client, result_id: str) -> None:
-    deadline = time.monotonic() + _KEPT_TIMEOUT_S
-    while client.get(f"/v1/results/{result_id}?limit=0").json()["status"] != "ready":
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @contextmanager

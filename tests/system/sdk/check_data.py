@@ -1,6 +1,6 @@
 """Uploads, datasets, refresh and jobs, as a user of the SDK writes them."""
 
-import hotdata  # type: ignore[import-not-found]  # lives in an environment of its own
+import hotdata
 
 from tests.system.sdk.client import CARS, User, refused, until
 

@@ -2,7 +2,7 @@
 
 import hashlib
 
-import hotdata  # type: ignore[import-not-found]  # lives in an environment of its own
+import hotdata
 
 from tests.system.sdk.client import User, refused
 
@@ -111,7 +111,7 @@ def check_result_pages(user: User) -> None:
 def check_result_as_arrow(user: User) -> None:
     if user.is_first:  # has no arrow helper
         return
-    from hotdata.arrow import ResultsApi  # type: ignore[import-not-found]
+    from hotdata.arrow import ResultsApi
 
     answer = user.query(
         "SELECT x, x * 0.5 AS half, 'n' || x::text AS name FROM generate_series(1, 5000) t(x)"

@@ -1,6 +1,6 @@
 """Saved queries, secrets, information schema, workspaces and credentials."""
 
-import hotdata  # type: ignore[import-not-found]  # lives in an environment of its own
+import hotdata
 
 from tests.system.sdk.client import User, refused
 
@@ -109,7 +109,7 @@ def check_information_schema(user: User) -> None:
 def check_wrong_token_is_refused(user: User) -> None:
     client = user.connect("tm_wrong_token_000000000000000000")
     if user.version == "0.4.1":  # exchanges its token before the first call
-        from hotdata._auth import TokenExchangeError  # type: ignore[import-not-found]
+        from hotdata._auth import TokenExchangeError
 
         message = ""
         try:

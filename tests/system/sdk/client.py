@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import hotdata  # type: ignore[import-not-found]  # lives in an environment of its own
+import hotdata
 
 FIRST = "0.0.1"
 _POLL_S = 0.02

@@ -1,0 +1,99 @@
+"""Every benchmark runs with tiny sizes, so that its code cannot rot."""
+
+import decimal
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.common import at_least, at_most, median_ratio, percentile
+from bench.tpch import compare, read_queries
+
+ROOT = Path(__file__).parents[2]
+TIMEOUT_S = 60
+
+
+def run_quick(name: str, out_folder: Path, *options: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", f"bench.{name}", "--quick", "--out", str(out_folder)]
+    done = subprocess.run(
+        [*command, *options], cwd=ROOT, capture_output=True, timeout=TIMEOUT_S, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert report == json.loads((out_folder / f"{name}.json").read_text())
+    return report
+
+
+def goal_names(report: dict[str, Any]) -> set[str]:
+    assert all(isinstance(goal["met"], bool) for goal in report["goals"])
+    return {goal["goal"].partition(":")[0] for goal in report["goals"]}
+
+
+@pytest.mark.slow
+def test_short_queries_are_measured_against_every_peer(tmp_path: Path) -> None:
+    has_roapi = Path(sys.executable).with_name("roapi").exists()
+    report = run_quick("http_query", tmp_path, *([] if has_roapi else ["--without-roapi"]))
+    targets = {row["target"] for row in report["rows"]}
+    assert {"tidemill", "datafusion_in_process", "fastapi_inline", "fastapi_thread"} <= targets
+    assert ("roapi_parquet" in targets) is has_roapi
+    assert all(row["errors"] == 0 and row["requests"] > 0 for row in report["rows"])
+    assert {"point c=1", "SELECT 1 c=8"} <= goal_names(report)
+    assert len(report["goals"]) == 3 + has_roapi
+
+
+@pytest.mark.slow
+def test_all_tpch_answers_equal_duckdbs_at_a_small_scale(tmp_path: Path) -> None:
+    report = run_quick("tpch", tmp_path)
+    assert len(report["rows"]) == 23
+    assert [row["difference"] for row in report["rows"][:22] if not row["equal"]] == []
+
+
+@pytest.mark.slow
+def test_large_answers_are_measured_in_both_encodings(tmp_path: Path) -> None:
+    report = run_quick("encode", tmp_path)
+    assert [row["rows"] for row in report["rows"]] == [20_000, 20_000, 200_000, 200_000]
+    assert goal_names(report) == {"json", "arrow"}
+
+
+@pytest.mark.slow
+def test_loads_are_measured_for_every_format(tmp_path: Path) -> None:
+    report = run_quick("load", tmp_path)
+    measured = [(row["format"], row["target"]) for row in report["rows"]]
+    assert len(set(measured)) == 6
+    assert {"CSV", "csv", "json", "parquet"} == goal_names(report)
+
+
+def test_a_goal_is_met_at_its_bound_and_missed_past_it() -> None:
+    assert at_most("latency", 1.5, 1.5).met
+    assert not at_most("latency", 1.51, 1.5).met
+    assert at_least("rate", 2.5, 2.5).met
+    assert not at_least("rate", 2.49, 2.5).met
+
+
+def test_figures_are_medians_of_rounds() -> None:
+    assert percentile([5.0, 1.0, 3.0], 0.5) == 3.0
+    assert percentile(list(map(float, range(100))), 0.99) == 99.0
+    assert median_ratio([2.0, 9.0, 4.0], [1.0, 3.0, 4.0]) == 2.0
+
+
+def test_answers_are_compared_to_1e_9_and_decimals_to_their_last_place() -> None:
+    exact = compare([("a", 1.0)], [("a", 1.0 + 1e-12)])
+    assert exact.is_equal
+    assert exact.is_exact
+    rounded = compare([(decimal.Decimal("0.049985"),)], [(0.0499852958,)])
+    assert rounded.is_equal
+    assert not rounded.is_exact
+    assert not compare([(1.0,)], [(1.0 + 1e-8,)]).is_equal
+    assert not compare([(decimal.Decimal("0.04998"),)], [(0.0501,)]).is_equal
+    assert not compare([("a",)], [("b",)]).is_equal
+    assert not compare([(None,)], [(0,)]).is_equal
+    assert not compare([], [(1,)]).is_equal
+
+
+def test_the_fraction_of_query_11_follows_the_scale_factor() -> None:
+    assert "* 0.0001\n" in read_queries(1.0)["q11"]
+    assert "* 0.01\n" in read_queries(0.01)["q11"]
+    assert len(read_queries(1.0)) == 22
