@@ -46,7 +46,7 @@ class SqlInvalid(InvalidRequest):
 
 
 class SqlEmpty(SqlInvalid):
-    """SQL query cannot be empty"""
+    """SQL query cannot be empty"""  # noqa: D415 - the API's own words
 
 
 class StatementForbidden(SqlInvalid):

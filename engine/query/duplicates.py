@@ -13,8 +13,8 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 _REFUSAL = re.compile(
-    r'Projections require unique expression names but the expression "(?P<first>.+?)" at position '
-    r'\d+ and "(?P<second>.+?)" at position \d+ have the same name',
+    r'Projections require unique expression names but the expression ".+?" at position '
+    r'(?P<one>\d+) and "(?P<expression>.+?)" at position (?P<other>\d+) have the same name',
     re.DOTALL,
 )
 _ALIASED = re.compile(r"\sAS\s+(?P<alias>[^\s].*)$", re.DOTALL)
@@ -47,7 +47,7 @@ def rename_duplicates(statement: Renamed, refusal: str) -> Renamed | None:
     found = _REFUSAL.search(refusal)
     if found is None:
         return None
-    name = _output_name(found["second"])
+    name = _output_name(found["expression"])
     try:
         tokens = sqlglot.tokenize(statement.sql, dialect="postgres")
     except SqlglotError:
@@ -57,6 +57,11 @@ def rename_duplicates(statement: Renamed, refusal: str) -> Renamed | None:
         starred = any(item[-1].token_type is TokenType.STAR and len(item) < 4 for item in items)  # noqa: PLR2004 - *, t.*
         if len(same) > 1 or (same and starred):
             return _alias(statement, same[-1], name)
+        one, other = int(found["one"]), int(found["other"])
+        if not starred and other < len(items):
+            texts = [_squeezed(items[index], statement.sql) for index in (one, other)]
+            if texts[0] == texts[1]:  # an expression whose name only DataFusion knows
+                return _alias(statement, items[other], name)
     return None
 
 
@@ -85,12 +90,16 @@ def _item_name(item: list[Token], sql: str) -> str:
         token.token_type in (TokenType.DOT, TokenType.VAR, TokenType.IDENTIFIER) for token in item
     ):
         return _fold(item[-1])
-    text = sql[item[0].start : item[-1].end + 1]
+    text = _squeezed(item, sql)
     if len(item) == 1 and item[0].token_type is TokenType.NUMBER:
         return f"Int64({text})" if text.isdigit() else f"Float64({text})"
     if len(item) == 1 and item[0].token_type is TokenType.STRING:
         return f'Utf8("{item[0].text}")'
-    return re.sub(r"\s+", "", text)
+    return text
+
+
+def _squeezed(item: list[Token], sql: str) -> str:
+    return re.sub(r"\s+", "", sql[item[0].start : item[-1].end + 1])
 
 
 def _alias_start(item: list[Token]) -> int:

@@ -10,6 +10,7 @@ import io
 import os
 import queue
 import threading
+from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -72,7 +73,12 @@ class Keeper:
             self._writer = _Writer(self._schema, self._path)
         if self._batches:
             self._hand_over(self._writer)
-        return self._writer.close()
+        return self._writer.finish()
+
+    def close(self) -> None:
+        """Give up what is not finished: when this returns, nothing is written any more."""
+        if self._writer is not None:
+            self._writer.abandon()
 
     def _hand_over(self, writer: "_Writer") -> None:
         writer.put(self._batches)
@@ -94,6 +100,8 @@ class _Writer:
         self._path = Path(path)
         self._groups: queue.Queue[list[pa.RecordBatch] | None] = queue.Queue(_QUEUE_GROUPS)
         self._error: BaseException | None = None
+        self._is_at_end = False
+        self._is_abandoned = False
         self._thread = threading.Thread(target=self._run, name="keep-result", daemon=True)
         self._thread.start()
 
@@ -102,12 +110,20 @@ class _Writer:
             raise self._error
         self._groups.put(batches)
 
-    def close(self) -> int:
-        self._groups.put(None)
-        self._thread.join()
+    def finish(self) -> int:
+        self._end()
         if self._error is not None:
             raise self._error
         return self._path.stat().st_size
+
+    def abandon(self) -> None:
+        if self._thread.is_alive():
+            self._is_abandoned = True
+            self._end()
+
+    def _end(self) -> None:
+        self._groups.put(None)
+        self._thread.join()
 
     def _run(self) -> None:
         with contextlib.suppress(OSError):  # a priority is a wish
@@ -116,14 +132,22 @@ class _Writer:
             self._write()
         except BaseException as error:  # noqa: BLE001 - handed to the thread that asks
             self._error = error
-            while self._groups.get() is not None:
-                pass  # the producer must never block on a writer that gave up
+            deque(self._taken(), maxlen=0)  # the producer never blocks on a writer that gave up
 
     def _write(self) -> None:
         with self._path.open("wb") as file:
-            write_parquet(file, self._schema, iter(self._groups.get, None))
-            file.flush()
-            os.fsync(file.fileno())
+            write_parquet(file, self._schema, self._taken())
+            if not self._is_abandoned:
+                file.flush()
+                os.fsync(file.fileno())
+
+    def _taken(self) -> Iterator[list[pa.RecordBatch]]:
+        """What is handed over, up to the end; nothing more once that was seen."""
+        while not self._is_at_end:
+            group = self._groups.get()
+            self._is_at_end = group is None
+            if group is not None and not self._is_abandoned:
+                yield group
 
 
 def write_parquet(

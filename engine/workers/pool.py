@@ -106,7 +106,10 @@ class WorkerPool:
             execution.start(task)
             yield execution
         finally:
-            self._release(worker, reusable=execution.settle())
+            is_settled = execution.settle()
+            self._release(worker, reusable=is_settled)
+            if not is_settled:  # a dying worker may still be making a file the caller removes
+                await self._forker.exit_status(worker.pid)
 
     async def run_task(
         self,
@@ -208,10 +211,15 @@ class WorkerPool:
         """End a worker and remove what it spilled."""
         if not worker.is_gone:  # a dead worker's process id may be somebody else's by now
             self._forker.kill(worker.pid)
-        self._forker.forget(worker.pid)
         worker.close()
-        folder = self._spill_folder / str(worker.pid)
-        self._keep(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+        self._keep(self._bury(worker.pid))
+
+    async def _bury(self, pid: int) -> None:
+        """Remove what a worker spilled, once it cannot spill any more."""
+        await self._forker.exit_status(pid)
+        self._forker.forget(pid)
+        folder = self._spill_folder / str(pid)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     def _dispatch(self) -> None:
         """Hand idle workers to waiting workspaces in turn."""

@@ -6,6 +6,7 @@ its rows; keeping them may take longer and never delays the answer.
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import orjson
@@ -45,23 +46,23 @@ def run_statement(task: QueryTask, channel: Channel, sessions: Sessions) -> None
     schema = _display_schema(frame.schema(), renamed)
     channel.send_json(Kind.SCHEMA, {"columns": schema.names})
     encoder = open_encoder(task.encoding, schema) if task.encoding != "none" else None
-    keeper = Keeper(schema, task.persist_path, task.inline_bytes_max)
-    rows = _stream(task, frame, schema, encoder, keeper, channel)
-    channel.send_json(
-        Kind.DONE,
-        {
-            "row_count": rows,
-            "nullable": _nullable(schema, encoder),
-            "is_inline": keeper.is_small,
-            "execution_time_ms": round((time.perf_counter() - started) * 1000),
-            **(_scanned(frame) if task.tables else {}),
-        },
-    )
-    kept = keeper.finish()
-    if isinstance(kept, bytes):
-        channel.send(Kind.INLINE, kept)
-    elif kept is not None:
-        channel.send_json(Kind.KEPT, {"size_bytes": kept})
+    with closing(Keeper(schema, task.persist_path, task.inline_bytes_max)) as keeper:
+        rows = _stream(task, frame, schema, encoder, keeper, channel)
+        channel.send_json(
+            Kind.DONE,
+            {
+                "row_count": rows,
+                "nullable": _nullable(schema, encoder),
+                "is_inline": keeper.is_small,
+                "execution_time_ms": round((time.perf_counter() - started) * 1000),
+                **(_scanned(frame) if task.tables else {}),
+            },
+        )
+        kept = keeper.finish()
+        if isinstance(kept, bytes):
+            channel.send(Kind.INLINE, kept)
+        elif kept is not None:
+            channel.send_json(Kind.KEPT, {"size_bytes": kept})
 
 
 def plan(

@@ -165,13 +165,15 @@ async def test_output_names_may_repeat(engine: Engine, caller: Caller) -> None:
         ("SELECT x, x FROM (VALUES (1)) t(x)", ("x", "x")),
         ("SELECT *, x FROM (VALUES (1)) t(x)", ("x", "x")),
         ("SELECT t.x, t.x y, t.x FROM (VALUES (1)) t(x) ORDER BY y", ("x", "y", "x")),
+        ("SELECT sum(1) OVER (), sum(1) OVER () FROM (VALUES (1)) t", None),
         ("SELECT x FROM (SELECT x, y, y FROM (VALUES (1, 2)) t(x, y)) u", ("x",)),
     ],
 )
 async def test_repeated_expressions_keep_their_names(
-    engine: Engine, caller: Caller, sql: str, columns: tuple[str, ...]
+    engine: Engine, caller: Caller, sql: str, columns: tuple[str, ...] | None
 ) -> None:
-    assert (await ask(engine, caller, sql)).columns == columns
+    shown = (await ask(engine, caller, sql)).columns
+    assert shown == (columns or (shown[0], shown[0]))
 
 
 async def test_parameters_are_bound(engine: Engine, caller: Caller) -> None:

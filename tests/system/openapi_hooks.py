@@ -1,12 +1,12 @@
 """What the fuzzer does between making a request and sending it: half of them get real ids and SQL.
 
 Random ids and random SQL end in 404 and 400; the other half of the API is behind valid ones. Which
-requests are changed follows from what was generated, so a seed still repeats a run. Loaded by the
+requests are changed is a matter of turns, so a seed still repeats a run. Loaded by the
 command line of schemathesis; ``FUZZED_URL``, ``_TOKEN`` and ``_WORKSPACE`` say where things are made.
 """
 
 import os
-import zlib
+from collections import Counter
 from functools import cache
 from typing import Any
 
@@ -28,6 +28,8 @@ _STATEMENTS = (
     "DELETE FROM x",
     "SELECT 'nan'::double, 1 / 0",
 )
+# Requests seen so far, by method and path.
+_turns: Counter[tuple[str, str]] = Counter()
 
 
 @cache
@@ -47,8 +49,9 @@ def _lasting(kind: str) -> str:
 
 @schemathesis.hook
 def before_call(_: schemathesis.HookContext, case: schemathesis.Case[Any], **kwargs: Any) -> None:
-    choice = zlib.crc32(repr((case.path_parameters, case.query, case.body)).encode())
-    if choice % 2:
+    turn = _turns[case.method, case.path]
+    _turns[case.method, case.path] += 1
+    if turn % 2:
         return
     kind = KINDS_OF_PATHS.get(case.path.split("/")[2]) if case.path.count("/") > 1 else None
     if case.path_parameters and kind in MAKERS:
@@ -61,7 +64,7 @@ def before_call(_: schemathesis.HookContext, case: schemathesis.Case[Any], **kwa
     if case.path == "/v1/auth/jwt":
         case.body = {"grant_type": "api_token", "api_token": os.environ["FUZZED_TOKEN"]}
     if isinstance(case.body, dict):
-        _improve(case, case.body, choice // 2)
+        _improve(case, case.body, turn // 2)
 
 
 def _improve(case: schemathesis.Case[Any], body: dict[str, Any], choice: int) -> None:

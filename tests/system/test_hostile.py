@@ -247,6 +247,23 @@ def test_a_storm_leaves_nothing_behind(scene: Scene) -> None:
     scene.assert_calm()
 
 
+def test_queries_that_fail_late_leave_nothing_in_their_worker(scene: Scene) -> None:
+    late = "SELECT repeat('y', 100), 1 / (x - 20000) FROM generate_series(1, 40000) AS t(x)"
+
+    def threads() -> int:
+        (zygote,) = psutil.Process(scene.server.process.pid).children()
+        return sum(worker.num_threads() for worker in zygote.children())
+
+    assert scene.ask(late).status_code == INVALID[0]
+    before = threads()
+    for _ in range(_LATE_FAILURES):
+        assert scene.ask(late).status_code == INVALID[0]
+    assert threads() < before + _LATE_FAILURES // 2
+    wait_for(partial(_settled, scene, None), "the half-made results to go")
+    scene.assert_calm()
+
+
+_LATE_FAILURES = 16
 _STORM = {
     *("endless_sum", "repeated_text", "three_way_cross_join", "distinct_texts"),
     *("and_of_900", "regex_bomb", "copy_to"),

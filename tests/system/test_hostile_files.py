@@ -74,9 +74,9 @@ _INTERPRETER = (
     str(Path(__file__).parents[2]),
     *("/usr/lib", "/lib", "/usr/share/zoneinfo", "/etc/localtime", "/etc/ld.so.cache"),
 )
-# How much memory a process holds, and how many cores there are.
+# The memory and threads of a process, and how many cores there are.
 _KERNEL = re.compile(
-    r"/proc/(?:\d+|self)/(?:statm|cgroup|mountinfo)$|/proc/(?:meminfo|cpuinfo|stat)$|"
+    r"/proc/(?:\d+|self)/(?:statm|task|cgroup|mountinfo)$|/proc/(?:meminfo|cpuinfo|stat)$|"
     r"/sys/devices/system/cpu/|/sys/fs/cgroup/|/dev/(?:null|urandom)$"
 )
 

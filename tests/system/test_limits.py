@@ -21,7 +21,7 @@ MIB = 1024 * 1024
 ENDLESS = "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b"
 LARGE = "SELECT value AS n, repeat('x', 60) AS note FROM generate_series(1, 3000000)"
 # Some seconds in a worker, and one row.
-SLOW = "SELECT sum(a.value * b.value) FROM generate_series(1, 30000) a, generate_series(1, 30000) b"
+SLOW = "SELECT sum(a.value * b.value) FROM generate_series(1, 45000) a, generate_series(1, 45000) b"
 BODY_BYTES, UPLOAD_BYTES, STREAMED_BYTES, SQL_CHARS = 1024, 1000, 2000, 200
 
 
