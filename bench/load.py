@@ -30,6 +30,7 @@ _SAMPLE_ROWS = 200_000
 _DUCKDB = """
 import duckdb, json, resource, sys, time
 read, source, target = sys.argv[1:]
+duckdb.execute("SET enable_progress_bar = false")  # it would go to standard output
 started_s = time.perf_counter()
 duckdb.execute(f"COPY (SELECT * FROM {read}('{source}')) TO '{target}' (FORMAT parquet)")
 elapsed_s = time.perf_counter() - started_s

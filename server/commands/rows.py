@@ -4,8 +4,10 @@ A table shows the first rows only and never loads more: the query runs as an asy
 its kept result is read by the page. The other formats pass through as the server sends them.
 """
 
+import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import orjson
@@ -55,9 +57,12 @@ def table_of(answer: dict[str, Any], *, title: str | None = None) -> Table:
 
 
 def _print_first_rows(client: Client, sql: str, rows_max: int) -> None:
-    run_id = client.run_query(sql, **{"async": True})["query_run_id"]
     notes = Console(stderr=True)
+    with _interrupts_held() as held:
+        run_id = client.run_query(sql, **{"async": True})["query_run_id"]
     try:
+        if held:
+            signal.raise_signal(held[0])
         with notes.status("Running; Ctrl-C stops the query."):
             run = client.wait_for_run(run_id)
     except KeyboardInterrupt:
@@ -70,6 +75,17 @@ def _print_first_rows(client: Client, sql: str, rows_max: int) -> None:
     rows = f"{total} row{'' if total == 1 else 's'}"
     part = rows if shown == total else f"the first {shown} of {rows}; --rows shows more"
     notes.print(f"{part}, {run['execution_time_ms']} ms", highlight=False)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[list[int]]:
+    """Note Ctrl-C for later: a query must not start without its id being known."""
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: held.append(number))
+    try:
+        yield held
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _cell(value: object) -> str:

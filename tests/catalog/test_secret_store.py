@@ -205,7 +205,7 @@ def test_keys_of_the_settings_come_first(settings: Settings) -> None:
         ring.add_key()
 
 
-@pytest.mark.parametrize("keys", ["", ",", "canary-not-a-key", Fernet.generate_key().decode()[:-2]])
+@pytest.mark.parametrize("keys", ["", ",", "canary-not-a-key", "A" * 42])
 def test_a_malformed_key_is_refused_without_repeating_it(settings: Settings, keys: str) -> None:
     given = settings.model_copy(update={"secret_keys": SecretStr(keys)})
     with pytest.raises(InvalidValue) as caught:

@@ -80,7 +80,7 @@ async def test_an_upload_becomes_a_table_and_is_used_up(engine: Engine, caller: 
         (CSV, "text/csv; charset=utf-8", None),
         (CSV, None, None),
         (CSV, "application/octet-stream", "CSV"),
-        (gzip.compress(CSV), "application/gzip", None),
+        (gzip.compress(CSV, mtime=0), "application/gzip", None),
         (b'{"name": "hydrogen", "mass": 1.008}\n{"name": "helium", "mass": 4.0026}\n', None, None),
         (
             b'[{"name": "hydrogen", "mass": 1.008}, {"name": "helium", "mass": 4.0026}]',

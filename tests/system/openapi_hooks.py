@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import schemathesis
+from schemathesis.generation.meta import TestPhase
 
 from tests.system.api_document import KINDS_OF_PATHS
 from tests.system.tenants import MAKERS, Tenant, fresh_name
@@ -43,7 +44,7 @@ def _tenant() -> Tenant:
 
 @cache
 def _lasting(kind: str) -> str:
-    """An id that no request of the fuzzer deletes."""
+    """An id to read again and again."""
     return _tenant().make(kind)
 
 
@@ -51,20 +52,31 @@ def _lasting(kind: str) -> str:
 def before_call(_: schemathesis.HookContext, case: schemathesis.Case[Any], **kwargs: Any) -> None:
     turn = _turns[case.method, case.path]
     _turns[case.method, case.path] += 1
+    if case.path.startswith("/v1/workspaces/"):
+        _keep_workspace(case, turn)
     if turn % 2:
         return
-    kind = KINDS_OF_PATHS.get(case.path.split("/")[2]) if case.path.count("/") > 1 else None
-    if case.path_parameters and kind in MAKERS:
-        name = next(iter(case.path_parameters))
-        make = _tenant().make if case.method in _CHANGES_PATH else _lasting
-        case.path_parameters[name] = make(kind)
-    if case.path.startswith("/v1/workspaces/"):
-        made = _tenant().call("POST", "/v1/workspaces", json={"name": "short-lived"})
-        case.path_parameters["public_id"] = made["workspace"]["public_id"]
+    # A stateful scenario follows the ids it was given itself.
+    if case.path_parameters and case.meta and case.meta.phase.name is not TestPhase.STATEFUL:
+        _choose_id(case, case.path_parameters)
     if case.path == "/v1/auth/jwt":
         case.body = {"grant_type": "api_token", "api_token": os.environ["FUZZED_TOKEN"]}
     if isinstance(case.body, dict):
         _improve(case, case.body, turn // 2)
+
+
+def _keep_workspace(case: schemathesis.Case[Any], turn: int) -> None:
+    """Let some other workspace be deleted than the one everything happens in."""
+    if turn % 2 == 0 or case.path_parameters["public_id"] == _tenant().workspace_id:
+        made = _tenant().call("POST", "/v1/workspaces", json={"name": "short-lived"})
+        case.path_parameters["public_id"] = made["workspace"]["public_id"]
+
+
+def _choose_id(case: schemathesis.Case[Any], parameters: dict[str, Any]) -> None:
+    kind = KINDS_OF_PATHS[case.path.split("/")[2]]
+    if kind in MAKERS:
+        make = _tenant().make if case.method in _CHANGES_PATH else _lasting
+        parameters[next(iter(parameters))] = make(kind)
 
 
 def _improve(case: schemathesis.Case[Any], body: dict[str, Any], choice: int) -> None:
