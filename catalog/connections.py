@@ -36,6 +36,11 @@ class Engines:
     reader: Engine
     writer: Engine
 
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether one server alone writes here: the one that holds the data folder."""
+        return self.writer.dialect.name == "sqlite"
+
     def dispose(self) -> None:
         """Close every connection."""
         self.reader.dispose()

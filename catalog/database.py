@@ -21,7 +21,7 @@ from catalog.writer import Call, Item, Operation, Outcome, Writer
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_DEFER_S = 0.02
+_DEFER_S = 0.1
 _PING_S = 5.0
 _PENDING_MAX = 10_000
 
@@ -44,7 +44,11 @@ class _Deferred:
 
 
 class Database:
-    """One catalog: a pool of reader threads and one writer thread. Bound to one event loop."""
+    """One catalog: a pool of reader threads and one writer thread. Bound to one event loop.
+
+    ``changes`` moves with every :meth:`write`, before its caller hears of it: what was read may be
+    remembered for as long as it stands still. It is None where other servers write as well.
+    """
 
     def __init__(self, engines: Engines, *, readers: int, loop: asyncio.AbstractEventLoop) -> None:
         self._engines = engines
@@ -55,7 +59,9 @@ class Database:
         self._deferred: dict[tuple[Any, str], _Deferred] = {}
         self._defer_timer: asyncio.TimerHandle | None = None
         self._pending = 0
+        self._writes: set[asyncio.Future[Any]] = set()
         self._is_closed = False
+        self.changes: int | None = 0 if engines.is_exclusive else None
 
     @classmethod
     async def open(cls, url: str, *, readers: int = 4) -> "Database":
@@ -98,6 +104,7 @@ class Database:
             Unavailable: the catalog cannot be reached; the change may or may not be there.
         """
         future: asyncio.Future[T] = self._loop.create_future()
+        self._writes.add(future)
         self._submit(Call(lambda connection: fn(connection, *args, **kwargs), future))
         return await future
 
@@ -113,7 +120,7 @@ class Database:
         Args:
             fn: writes rows and replaces those whose id is already there.
             item: the row.
-            deferred: nobody waits for it; it may be held back for 20 ms, and is not written at all
+            deferred: nobody waits for it; it may be held back for 100 ms, and is not written at all
                 when the next state of the same id arrives meanwhile.
 
         Returns:
@@ -213,6 +220,10 @@ class Database:
     def _settle(self, outcomes: list[Outcome]) -> None:
         self._pending -= len(outcomes)
         for outcome in outcomes:
+            if outcome.future in self._writes:
+                self._writes.discard(outcome.future)
+                if self.changes is not None:
+                    self.changes += 1
             if outcome.future.done():
                 continue
             if outcome.error is None:

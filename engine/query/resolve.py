@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from catalog.errors import NotFound
-from catalog.model import ResultStatus
+from catalog.model import DatasetVersion, ResultStatus
 from catalog.store import datasets as dataset_store
 from catalog.store import results as result_store
 from engine.query import information_schema
@@ -90,14 +90,27 @@ async def _dataset(
 ) -> TableBinding | None:
     if catalog == DATASETS and schema == DATASETS:
         stored_schema = MAIN
-    found = await engine.db.read(
-        dataset_store.find_table, caller.workspace_id, stored_schema or schema, table
-    )
-    if found is None:
+    version = await _find_version(engine, caller.workspace_id, stored_schema or schema, table)
+    if version is None:
         return None
-    _, version = found
     paths = await asyncio.gather(*(engine.blobs.local_path(file.key) for file in version.files))
     return TableBinding(catalog, schema, table, folder=str(paths[0].parent))
+
+
+async def _find_version(
+    engine: Engine, workspace_id: str, schema: str, table: str
+) -> DatasetVersion | None:
+    """Find what SQL reads of a dataset; remembered while nothing in the catalog changes."""
+    key = (workspace_id, schema, table)
+    changes = engine.db.changes
+    kept = engine.versions.get(key)
+    if kept is not None and kept[0] == changes:
+        return kept[1]
+    found = await engine.db.read(dataset_store.find_table, workspace_id, schema, table)
+    version = found[1] if found is not None else None
+    if changes is not None:
+        engine.versions.put(key, (changes, version))
+    return version
 
 
 async def _result(

@@ -19,6 +19,7 @@ from catalog import jobs as job_store
 from catalog.blob_store import BlobStore, open_blob_store
 from catalog.database import Database
 from catalog.errors import CatalogError
+from catalog.model import DatasetVersion
 from catalog.secret_store import Keyring
 from catalog.settings import Settings
 from catalog.store import results as result_store
@@ -39,7 +40,8 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 IDENTITY_CACHE_S = 2.0
-_IDENTITY_CACHE_ENTRIES_MAX = 4096
+VERSIONS_CACHE_S = 60.0
+_CACHE_ENTRIES_MAX = 4096
 
 log = structlog.get_logger(__name__)
 
@@ -95,11 +97,13 @@ class Engine:
     owner: str
     credentials: "TimedCache[bytes, Credential]"
     callers: TimedCache[tuple[str, str | None], Caller]
+    versions: TimedCache[tuple[str, str, str], tuple[int, DatasetVersion | None]]
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.credentials = _identity_cache()
         self.callers = _identity_cache()
+        self.versions = TimedCache(keep_s=VERSIONS_CACHE_S, entries_max=_CACHE_ENTRIES_MAX)
         self._stack = AsyncExitStack()
 
     @classmethod
@@ -179,4 +183,4 @@ class Engine:
 
 
 def _identity_cache() -> TimedCache[K, V]:
-    return TimedCache(keep_s=IDENTITY_CACHE_S, entries_max=_IDENTITY_CACHE_ENTRIES_MAX)
+    return TimedCache(keep_s=IDENTITY_CACHE_S, entries_max=_CACHE_ENTRIES_MAX)

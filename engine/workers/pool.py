@@ -8,6 +8,7 @@ worker, and waiting workspaces take turns.
 
 import asyncio
 import contextlib
+import secrets
 import shutil
 import time
 from collections import OrderedDict, deque
@@ -198,8 +199,8 @@ class WorkerPool:
         self._busy.pop(worker, None)
         worker.busy_since = None
         worker.idle_since = time.monotonic()
-        worker.tasks_done += 1
-        worn = worker.tasks_done >= self._settings.worker_recycle_queries
+        worker.tasks_left -= 1
+        worn = worker.tasks_left <= 0
         if reusable and not worn and not worker.is_gone and not self._closed:
             self._idle.append(worker)
         else:
@@ -270,7 +271,10 @@ class WorkerPool:
         self._starting += 1
         try:
             pid, sock = await self._forker.fork()
-            worker = await Worker.connect(pid, sock)
+            # Spread out, so that workers of one age do not leave at one moment.
+            tasks_max = self._settings.worker_recycle_queries
+            tasks_max += secrets.randbelow(tasks_max // 4 + 1)
+            worker = await Worker.connect(pid, sock, tasks_max=tasks_max)
             async with asyncio.timeout(_READY_TIMEOUT_S):
                 await worker.receive()
         except (OSError, TimeoutError, WorkerGone, RuntimeError) as error:

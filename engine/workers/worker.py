@@ -46,9 +46,9 @@ class Worker(asyncio.Protocol):
     as fast as its client reads.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, tasks_max: int) -> None:
         self.pid = pid
-        self.tasks_done = 0
+        self.tasks_left = tasks_max
         self.busy_since: float | None = None
         self.idle_since = time.monotonic()
         self._transport: asyncio.Transport | None = None
@@ -60,10 +60,10 @@ class Worker(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
 
     @classmethod
-    async def connect(cls, pid: int, sock: socket) -> "Worker":
-        """Take over a socket to a forked worker."""
+    async def connect(cls, pid: int, sock: socket, *, tasks_max: int) -> "Worker":
+        """Take over a socket to a forked worker that is to do so many tasks."""
         loop = asyncio.get_running_loop()
-        _, worker = await loop.create_connection(lambda: cls(pid), sock=sock)
+        _, worker = await loop.create_connection(lambda: cls(pid, tasks_max=tasks_max), sock=sock)
         return worker
 
     def send(self, kind: Kind, body: bytes = b"") -> None:
