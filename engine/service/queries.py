@@ -344,6 +344,6 @@ def _read_cursor(cursor: str) -> tuple[datetime, str]:
         raise InvalidRequest("Invalid pagination cursor") from None
     match key:
         case {"created_at": str(instant), "id": str(run_id)}:
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, OverflowError):
                 return datetime.fromisoformat(instant).astimezone(UTC), run_id
     raise InvalidRequest("Invalid pagination cursor format")

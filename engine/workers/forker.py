@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -29,7 +30,8 @@ class Forker:
         self._process: asyncio.subprocess.Process | None = None
         self._control: socket.socket | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._forked: asyncio.Queue[int] = asyncio.Queue()
+        self._requests: dict[int, asyncio.Future[int]] = {}
+        self._number = 0
         self._statuses: dict[int, asyncio.Future[int]] = {}
         self._lock = asyncio.Lock()
         self.walls: tuple[str, ...] = ()
@@ -40,9 +42,7 @@ class Forker:
         try:
             async with self._lock:
                 control = await self._started()
-                socket.send_fds(control, [b"fork"], [theirs.fileno()])
-                async with asyncio.timeout(_START_TIMEOUT_S):
-                    pid = await self._forked.get()
+                pid = await self._request(control, theirs)
         except BaseException:
             ours.close()
             raise
@@ -51,6 +51,18 @@ class Forker:
         self._statuses[pid] = asyncio.get_running_loop().create_future()
         ours.setblocking(False)
         return pid, ours
+
+    async def _request(self, control: socket.socket, theirs: socket.socket) -> int:
+        self._number += 1
+        number = self._number
+        reply = self._requests[number] = asyncio.get_running_loop().create_future()
+        try:
+            socket.send_fds(control, [str(number).encode()], [theirs.fileno()])
+            async with asyncio.timeout(_START_TIMEOUT_S):
+                pid: int = await reply
+                return pid
+        finally:
+            self._requests.pop(number, None)
 
     async def exit_status(self, pid: int) -> int | None:
         """Wait a moment for the end of a worker: its exit code, negative for a signal."""
@@ -67,8 +79,10 @@ class Forker:
         self._statuses.pop(pid, None)
 
     @staticmethod
-    def kill(pid: int) -> None:
+    def kill(pid: int | None) -> None:
         """End a worker at once."""
+        if pid is None:
+            return
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
@@ -115,14 +129,31 @@ class Forker:
 
     async def _read(self, control: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        while message := await loop.sock_recv(control, _MESSAGE_BYTES):
-            event = json.loads(message)
-            if "status" not in event:
-                self._forked.put_nowait(event["pid"])
-                continue
+        try:
+            while message := await loop.sock_recv(control, _MESSAGE_BYTES):
+                self._hear(json.loads(message))
+        except OSError:
+            _log.warning("workers.zygote_lost")
+        finally:  # whoever waits for it must hear now; the next request starts another one
+            self._control = None
+            control.close()
+            for reply in self._requests.values():
+                if not reply.done():
+                    reply.set_exception(RuntimeError("The worker zygote has ended."))
+
+    def _hear(self, event: dict[str, Any]) -> None:
+        if "status" in event:
             future = self._statuses.get(event["pid"])
             if future is not None and not future.done():
                 future.set_result(event["status"])
+            return
+        reply = self._requests.get(event["request"])
+        if reply is None or reply.done():  # nobody waits any more
+            self.kill(event["pid"])
+        elif event["pid"] is None:
+            reply.set_exception(RuntimeError("The worker zygote cannot fork."))
+        else:
+            reply.set_result(event["pid"])
 
     async def _stop(self) -> None:
         if self._reader is not None:

@@ -11,7 +11,7 @@ import contextlib
 import secrets
 import shutil
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,6 +26,7 @@ from engine.workers.execution import Execution, Limits
 from engine.workers.forker import Forker
 from engine.workers.frames import Kind
 from engine.workers.tasks import ClassifyTask, LoadTask, Task
+from engine.workers.waiting import WaitingRoom
 from engine.workers.worker import Worker, WorkerGone
 
 _log = structlog.get_logger()
@@ -45,8 +46,10 @@ class WorkerPool:
         self._idle: deque[Worker] = deque()
         self._busy: dict[Worker, str] = {}
         self._starting = 0
-        self._waiting: OrderedDict[str, deque[asyncio.Future[Worker]]] = OrderedDict()
-        self._waiting_count = 0
+        self._room: WaitingRoom[Worker] = WaitingRoom(
+            places=settings.query_queue_max,
+            places_of_workspace=settings.query_queue_workspace_max,
+        )
         self._spill_folder = data_folder / "spill"
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.Task[None] | None = None
@@ -65,10 +68,7 @@ class WorkerPool:
             self._ticker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._ticker
-        for queue in self._waiting.values():
-            for waiter in queue:
-                if not waiter.done():
-                    waiter.set_exception(Unavailable("The server is shutting down."))
+        self._room.close(Unavailable("The server is shutting down."))
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -82,7 +82,7 @@ class WorkerPool:
         return {
             "idle": len(self._idle),
             "busy": len(self._busy),
-            "waiting": self._waiting_count,
+            "waiting": self._room.count,
         }
 
     @property
@@ -142,42 +142,27 @@ class WorkerPool:
     async def _acquire(self, workspace_id: str) -> Worker:
         if self._closed:
             raise Unavailable("The server is shutting down.")
-        if not self._waiting_count and self._may_run(workspace_id):
+        if not self._room.count and self._may_run(workspace_id):
             worker = self._take_idle()
             if worker is not None:
                 self._take(worker, workspace_id)
                 return worker
-        queue = self._waiting.setdefault(workspace_id, deque())
-        self._check_room(queue)
-        waiter: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
-        queue.append(waiter)
-        self._waiting_count += 1
+        waiter = self._room.enter(workspace_id)
         self._fill()
         try:
             async with asyncio.timeout(self._settings.query_queue_wait_s):
                 return await waiter
-        except TimeoutError:
+        except BaseException as error:
             self._withdraw(workspace_id, waiter)
-            raise Overloaded("No worker came free in time. Try again shortly.") from None
-        except BaseException:
-            self._withdraw(workspace_id, waiter)
+            if isinstance(error, TimeoutError):
+                raise Overloaded("No worker came free in time. Try again shortly.") from None
             raise
-
-    def _check_room(self, queue: "deque[asyncio.Future[Worker]]") -> None:
-        if self._waiting_count >= self._settings.query_queue_max:
-            raise Overloaded("Too many queries are waiting. Try again shortly.")
-        if len(queue) >= self._settings.query_queue_workspace_max:
-            raise Overloaded("Too many queries of this workspace are waiting. Try again shortly.")
 
     def _withdraw(self, workspace_id: str, waiter: "asyncio.Future[Worker]") -> None:
         """Nobody waits any more; a worker that was handed over at the same moment goes back."""
-        queue = self._waiting.get(workspace_id)
-        if queue is not None and waiter in queue:
-            queue.remove(waiter)
-            self._waiting_count -= 1
-            if not queue:
-                del self._waiting[workspace_id]
-        elif waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+        if self._room.leave(workspace_id, waiter) or waiter.cancelled():
+            return
+        if waiter.exception() is None:
             self._release(waiter.result(), reusable=True)
 
     def _may_run(self, workspace_id: str) -> bool:
@@ -224,23 +209,12 @@ class WorkerPool:
 
     def _dispatch(self) -> None:
         """Hand idle workers to waiting workspaces in turn."""
-        for workspace_id in list(self._waiting):
-            if not self._idle:
-                return
-            queue = self._waiting[workspace_id]
-            if not self._may_run(workspace_id):
-                continue
-            worker = self._take_idle()
-            if worker is None:
-                return
-            waiter = queue.popleft()
-            self._waiting_count -= 1
-            self._waiting.move_to_end(workspace_id)
-            if not queue:
-                del self._waiting[workspace_id]
-            if waiter.done():
+        while (worker := self._take_idle()) is not None:
+            called = self._room.call(self._may_run)
+            if called is None:
                 self._idle.append(worker)
-                continue
+                return
+            workspace_id, waiter = called
             self._take(worker, workspace_id)
             waiter.set_result(worker)
 
@@ -253,7 +227,7 @@ class WorkerPool:
             return
         now = time.monotonic()
         held = all(now - (worker.busy_since or now) > _GROW_AFTER_S for worker in self._busy)
-        if self._waiting_count and held and live < self._settings.workers_max:
+        if self._room.count and held and live < self._settings.workers_max:
             self._spawn()
 
     def _spawn(self) -> None:

@@ -4,11 +4,12 @@ A fork of it is warm in milliseconds, where a fresh interpreter needs most of a 
 stay single-threaded and must never touch DataFusion itself: the Tokio runtime does not survive a
 fork. It confines itself before the first third-party import, so every worker is born confined.
 
-Control socket (SEQPACKET): the server sends ``b"fork"`` with one file descriptor; the zygote
-answers ``{"pid"}``, and later ``{"pid", "status"}`` when that worker ended. End of stream means the
+Control socket (SEQPACKET): the server sends a request number with one file descriptor; the zygote
+answers ``{"request", "pid"}``, and later ``{"pid", "status"}`` when that worker ended. End of stream means the
 server is gone: the zygote exits and the kernel kills the workers.
 """
 
+import contextlib
 import gc
 import json
 import os
@@ -74,18 +75,27 @@ def _serve(control: socket.socket, work: Callable[[socket.socket], None]) -> Non
         while True:
             for key, _ in selector.select():
                 if key.fileobj is control:
-                    message, descriptors, _, _ = socket.recv_fds(control, 16, 1)
+                    try:
+                        message, descriptors, _, _ = socket.recv_fds(control, 16, 1)
+                    except ConnectionError:
+                        return
                     if not message:
                         return
                     pid = _fork(control, descriptors[0], work)
-                    control.send(json.dumps({"pid": pid}).encode())
+                    _tell(control, {"request": int(message), "pid": pid})
                 else:
                     os.read(wake_read, 4096)
                     _report_ended(control)
 
 
-def _fork(control: socket.socket, descriptor: int, work: Callable[[socket.socket], None]) -> int:
-    pid = os.fork()
+def _fork(
+    control: socket.socket, descriptor: int, work: Callable[[socket.socket], None]
+) -> int | None:
+    try:
+        pid = os.fork()
+    except OSError:  # no memory or no process ids; the workers there are go on
+        os.close(descriptor)
+        return None
     if pid:
         os.close(descriptor)
         return pid
@@ -113,7 +123,12 @@ def _report_ended(control: socket.socket) -> None:
         if pid == 0:
             return
         code = os.waitstatus_to_exitcode(status)
-        control.send(json.dumps({"pid": pid, "status": code}).encode())
+        _tell(control, {"pid": pid, "status": code})
+
+
+def _tell(control: socket.socket, event: dict[str, int | None]) -> None:
+    with contextlib.suppress(OSError):  # the server is gone: the next read says so
+        control.send(json.dumps(event).encode())
 
 
 if __name__ == "__main__":

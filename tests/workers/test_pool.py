@@ -1,0 +1,112 @@
+"""Workers and their zygote may die at any moment; the pool goes on."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from catalog.settings import Settings
+from engine.errors import EngineError, Overloaded
+from engine.workers.execution import Limits
+from engine.workers.frames import Kind
+from engine.workers.pool import WorkerPool
+from engine.workers.tasks import QueryTask
+
+pytestmark = pytest.mark.anyio
+
+ENDLESS = "SELECT count(*) FROM generate_series(1, 1000000000000) WHERE value % 7 = -1"
+LIMITS = Limits(timeout_s=30.0, memory_bytes=1 << 30)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def pool(tmp_path: Path) -> AsyncIterator[WorkerPool]:
+    for name in ("blobs", "staging", "spill"):
+        (tmp_path / name).mkdir()
+    settings = Settings(
+        data_dir=tmp_path, workers=2, workers_max=2, query_queue_max=2, query_queue_wait_s=20
+    )
+    made = WorkerPool(settings, tmp_path)
+    await made.start()
+    yield made
+    await made.close()
+
+
+def task(sql: str) -> QueryTask:
+    return QueryTask(
+        sql=sql,
+        tables=(),
+        default_catalog="datasets",
+        default_schema="main",
+        late_filters=False,
+        terms_max=None,
+        encoding="json",
+        persist_path=None,
+        inline_bytes_max=0,
+        memory_bytes=1 << 30,
+        spill_bytes=1 << 30,
+        rows_max=1000,
+        result_bytes_max=1 << 30,
+    )
+
+
+async def ask(pool: WorkerPool, sql: str, workspace: str = "a") -> bytes:
+    body = b""
+    async with pool.execute(workspace, task(sql), LIMITS) as execution:
+        async for kind, part in execution.frames():
+            if kind is Kind.BODY:
+                body += part
+    return body
+
+
+async def hold(pool: WorkerPool, workspace: str, until: asyncio.Event) -> None:
+    async with pool.execute(workspace, task(ENDLESS), LIMITS):
+        await until.wait()
+
+
+async def test_a_full_queue_refuses_one_workspace_and_harms_nobody(pool: WorkerPool) -> None:
+    end = asyncio.Event()
+    holding = asyncio.create_task(hold(pool, "a", end))
+    while pool.counts["busy"] < 1:
+        await asyncio.sleep(0.01)
+    waiting = [asyncio.create_task(ask(pool, "SELECT 1")) for _ in range(2)]
+    while pool.counts["waiting"] < 2:
+        await asyncio.sleep(0.01)
+    with pytest.raises(Overloaded):
+        await ask(pool, "SELECT 1", "b")
+    end.set()
+    await holding
+    assert await asyncio.gather(*waiting) == [b"[1]", b"[1]"]
+    assert await ask(pool, "SELECT 1", "b") == b"[1]"
+
+
+async def test_a_dead_zygote_is_replaced_at_once(pool: WorkerPool) -> None:
+    zygote = pool._forker._process
+    assert zygote is not None
+    os.kill(zygote.pid, signal.SIGSTOP)
+    for worker in list(pool._idle):
+        os.kill(worker.pid, signal.SIGKILL)
+    with contextlib.suppress(EngineError, TimeoutError):
+        await asyncio.wait_for(ask(pool, "SELECT 1"), 1)  # asks the stopped zygote for a fork
+    os.kill(zygote.pid, signal.SIGKILL)
+    started = time.monotonic()
+    assert await ask(pool, "SELECT 1") == b"[1]"
+    assert time.monotonic() - started < 15
+
+
+async def test_killed_workers_are_replaced(pool: WorkerPool) -> None:
+    for _ in range(3):
+        for worker in list(pool._idle):
+            pool._forker.kill(worker.pid)
+        with contextlib.suppress(EngineError):
+            await ask(pool, "SELECT 1")
+        assert await ask(pool, "SELECT 1") == b"[1]"
