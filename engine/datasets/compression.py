@@ -36,7 +36,7 @@ class InputStream:
 
     def __init__(self, path: str) -> None:
         self.size_bytes = Path(path).stat().st_size
-        self.closed = False
+        self._path = path
         self._file = pa.OSFile(path, "r")
         self._codec = compression_of(path)
         self._limit_bytes = min(
@@ -45,8 +45,10 @@ class InputStream:
         self.rewind()
 
     def rewind(self) -> None:
-        """Start again from the first byte."""
-        self._file.seek(0)
+        """Start again from the first byte, also after ``close``: pyarrow closes what it has read."""
+        self._file.close()
+        self._file = pa.OSFile(self._path, "r")
+        self.closed = False
         codec: Any = self._codec
         self._stream: Any = pa.CompressedInputStream(self._file, codec) if codec else None
         self._expanded_bytes = 0

@@ -1,8 +1,9 @@
 """CSV with a header row as blocks of text columns, and their conversion to types.
 
 Arrow reads every column as text, so no value is interpreted before the rules of ``text_values``
-see it. Empty fields, quoted or not, are null; empty lines are skipped. The separator is a comma
-unless the header has none and has a semicolon, tab or bar. An empty column name becomes
+see it. Empty fields, quoted or not, are null. Empty lines are skipped, unless there is one column
+only: there they are rows with a null. The separator is a comma unless the header has none and has
+a semicolon, tab or bar. An empty column name becomes
 ``column<position from 0>`` and a repeated one gets ``_1``, ``_2`` …
 
 The trap: a block must hold at least one whole row, so a larger row makes the reader start again
@@ -62,12 +63,12 @@ class CsvInput:
         Raises:
             LoadError: the bytes are not UTF-8 or not CSV, or a row has too few or too many fields.
         """
-        delimiter = _delimiter(self.path)
+        dialect = _dialect(self.path)
         try:
-            yield from _read_blocks(stream, delimiter, BLOCK_BYTES)
+            yield from _read_blocks(stream, dialect, BLOCK_BYTES)
         except _RowTooLong as too_long:
             stream.rewind()
-            for block in _read_blocks(stream, delimiter, LONG_ROW_BLOCK_BYTES):
+            for block in _read_blocks(stream, dialect, LONG_ROW_BLOCK_BYTES):
                 yield from _rows_after(block, too_long.rows_before)
 
     def first_schema(self, first: list[CsvBlock]) -> pa.Schema:
@@ -111,18 +112,29 @@ class _RowTooLong(Exception):
         self.rows_before = rows_before
 
 
-def _delimiter(path: str) -> str:
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """``blank_lines`` come before the header."""
+
+    delimiter: str
+    is_one_column: bool
+    blank_lines: int
+
+
+def _dialect(path: str) -> _Dialect:
     with InputStream(path) as stream:
         head = stream.read(1 << 16)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise LoadError("Parse error: the text is UTF-16; send it as UTF-8")
-    header = re.sub(rb'"[^"]*"', b"", head).split(b"\n", 1)[0]
-    if b"," in header:
-        return ","
-    return next((mark for mark in ";\t|" if mark.encode() in header), ",")
+    text = head.removeprefix(b"\xef\xbb\xbf")
+    filled = text.lstrip(b"\r\n")
+    blank_lines = len(text[: len(text) - len(filled)].splitlines())
+    header = re.split(rb"[\r\n]", re.sub(rb'"[^"]*"', b"", filled), maxsplit=1)[0]
+    delimiter = next((mark for mark in ",;\t|" if mark.encode() in header), None)
+    return _Dialect(delimiter or ",", bool(filled) and delimiter is None, blank_lines)
 
 
-def _read_blocks(stream: InputStream, delimiter: str, block_bytes: int) -> Iterator[CsvBlock]:
+def _read_blocks(stream: InputStream, dialect: _Dialect, block_bytes: int) -> Iterator[CsvBlock]:
     bad_rows: list[pyarrow.csv.InvalidRow] = []
 
     def remember(row: pyarrow.csv.InvalidRow) -> Literal["error"]:
@@ -137,9 +149,16 @@ def _read_blocks(stream: InputStream, delimiter: str, block_bytes: int) -> Itera
         reader = pyarrow.csv.open_csv(
             source,
             # One thread is as fast beside the converting and the writing one, and it counts rows.
-            read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=block_bytes),
+            read_options=pyarrow.csv.ReadOptions(
+                use_threads=False,
+                block_size=block_bytes,
+                skip_rows=dialect.blank_lines if dialect.is_one_column else 0,
+            ),
             parse_options=pyarrow.csv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=remember
+                delimiter=dialect.delimiter,
+                newlines_in_values=True,
+                ignore_empty_lines=not dialect.is_one_column,
+                invalid_row_handler=remember,
             ),
             convert_options=pyarrow.csv.ConvertOptions(
                 **all_text, null_values=[""], strings_can_be_null=True

@@ -3,7 +3,8 @@
 Arrow parses; objects become structs and arrays lists, a missing key is null. A JSON string is
 text even when it looks like a date: declare a type to have it converted. Where values of
 different kinds meet (a number here, an object there) the column, or the nested field, becomes
-text: strings as they are, everything else as JSON. Whole numbers beyond int64 become decimals.
+text: strings as they are, everything else as JSON. Whole numbers beyond int64 become decimals. A
+number that no float can hold is refused: it would become infinity.
 
 The trap: Arrow names such a place only in its error text ("Column(/a/[]/b) changed from number to
 string"), which is why that text is parsed here, and the version of pyarrow is pinned.
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json
 
 from engine.datasets.arrow_values import Column, Type
@@ -29,6 +31,7 @@ from engine.datasets.widening import BIG_INTEGER, join_all, map_leaves, settled
 
 _MIXED = re.compile(r"Column\(/(.*)\) changed from (\w+) to (\w+) in row", re.DOTALL)
 _NOT_BLANK = re.compile(r"[^ \t\r\n]")
+_TOO_BIG = "Number too big"
 _INT64_BOUND = float(1 << 63)
 _DECIMAL_BOUND = 1e38
 
@@ -146,7 +149,21 @@ def _parse(text: bytes, schema: pa.Schema | None) -> pa.RecordBatch:
         ),
     )
     batches = table.combine_chunks().to_batches()
-    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
+    if not batches:
+        return pa.RecordBatch.from_pylist([], schema=table.schema)
+    if any(_has_infinity(column) for column in batches[0].columns):
+        raise pa.ArrowInvalid(_TOO_BIG)
+    return batches[0]
+
+
+def _has_infinity(values: Column) -> bool:
+    """Whether a float, in lists and structs too, came out infinite; JSON cannot spell infinity."""
+    dtype = values.type
+    if pa.types.is_struct(dtype):
+        return any(_has_infinity(values.field(i)) for i in range(dtype.num_fields))
+    if pa.types.is_list(dtype):
+        return _has_infinity(values.flatten())
+    return pa.types.is_floating(dtype) and bool(pc.any(pc.is_inf(values)).as_py())
 
 
 def _parse_with_texts(text: bytes, schema: pa.Schema) -> pa.RecordBatch:
@@ -194,6 +211,9 @@ def _mixed_path(exc: Exception, first_row: int) -> str:
         raise LoadError("Parse error: expected JSON objects, one a line or in an array") from exc
     row = re.search(r"in row (\d+)", str(exc))
     line = first_row + int(row[1]) if row else first_row
+    if _TOO_BIG in str(exc):
+        where = f" near line {line}" if row else ""
+        raise LoadError(f"Parse error: a number{where} is out of the range of numbers") from exc
     raise LoadError(f"Parse error: not valid JSON near line {line}") from exc
 
 

@@ -6,7 +6,8 @@ of the input: a few blocks of text and two row groups.
 Types of CSV and JSON are inferred from the first rows and hold for all: when a later value does
 not fit, the rest of the file is read for its types only, and the file is read once more with
 types wide enough for every row. So nothing becomes null and nothing is rounded because of where
-it stands, and the cost is one more pass.
+it stands, and the cost is one more pass. Text without a row has no types and is refused; Parquet
+without a row is an empty table.
 """
 
 import re
@@ -123,8 +124,6 @@ def _load(spec: LoadSpec, on_progress: Progress) -> LoadReport:
 
 
 def _finished(output: ParquetOutput) -> LoadReport:
-    if not output.row_count:
-        raise LoadError(NO_DATA)
     files = output.finish()
     schema_ipc = output.schema.serialize().to_pybytes()
     return LoadReport(files, output.row_count, schema_ipc, output.sort_columns)
@@ -200,6 +199,8 @@ def _convert_text(source: TextInput[Block], spec: LoadSpec, on_progress: Progres
                         output.write(batch)
                 on_progress(output.row_count, stream.position_bytes, stream.size_bytes)
             if widest is schema:
+                if not output.row_count:
+                    raise LoadError(NO_DATA)
                 return _finished(output)
             output.discard()
             schema = widest

@@ -1,9 +1,9 @@
 """Write record batches as the Parquet files of a dataset version.
 
-What the reader gains: statistics and a page index for pruning, decimals as integers, row groups
-small enough that a medium table is scanned by several cores, dictionaries only where values
-repeat, and ``sorting_columns`` when the rows really are in ascending order, so that DataFusion
-drops sorts.
+What the reader gains: statistics and a page index for pruning (not of floats), decimals as
+integers, row groups small enough that a medium table is scanned by several cores, dictionaries only
+where values repeat, and ``sorting_columns`` when the rows really are in ascending order, so that
+DataFusion drops sorts.
 
 The invariant: a file declares an order only if every row in it keeps it. Which column is tried is
 known before the first row group is written; when a later row breaks the order, the file ends
@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engine.datasets.arrow_values import Column
+from engine.datasets.parquet_statistics import leaf_paths, paths_with_statistics
 from engine.datasets.widening import settled
 
 ROW_GROUP_ROWS = 262_144
@@ -85,8 +86,10 @@ class ParquetOutput:
             self._flush()
 
     def finish(self) -> list[LoadedFile]:
-        """Write what is left and return all files, each on disk for good."""
+        """Write what is left and return all files, each on disk for good; at least one."""
         self._flush()
+        if not self.row_count:
+            self._join(self._thread.submit(self._write_group, self.schema.empty_table(), None))
         self._join(self._thread.submit(self._close_file))
         self._thread.shutdown()
         _sync(self._folder)
@@ -153,12 +156,13 @@ class ParquetOutput:
 def _open_writer(path: Path, table: pa.Table, order: str | None) -> pq.ParquetWriter:
     position = table.schema.get_field_index(order) if order else -1
     dictionary: Any = _dictionary_columns(table)
+    statistics: Any = paths_with_statistics(table.schema)
     return pq.ParquetWriter(
         path,
         table.schema,
         compression=COMPRESSION,
         use_dictionary=dictionary,
-        write_statistics=True,
+        write_statistics=statistics,
         write_page_index=True,
         store_decimal_as_integer=True,
         sorting_columns=[pq.SortingColumn(position)] if order else None,
@@ -167,17 +171,13 @@ def _open_writer(path: Path, table: pa.Table, order: str | None) -> pq.ParquetWr
 
 def _dictionary_columns(table: pa.Table) -> list[str]:
     """Paths of the leaf columns whose values repeat; those inside structs and lists count."""
-    empty = pa.BufferOutputStream()
-    pq.write_table(table.schema.empty_table(), empty)
-    leaves = pq.ParquetFile(pa.BufferReader(empty.getvalue())).metadata.schema
-    paths = [leaves.column(position).path for position in range(len(leaves))]
     sample = table.slice(0, DICTIONARY_SAMPLE_ROWS)
     plain = {
         name
         for name in table.schema.names
         if not pa.types.is_nested(table.schema.field(name).type) and _is_distinct(sample[name])
     }
-    return [path for path in paths if path not in plain]
+    return [path for path in leaf_paths(table.schema) if path not in plain]
 
 
 def _is_distinct(values: Column) -> bool:

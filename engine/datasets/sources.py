@@ -1,7 +1,8 @@
 """Where a dataset's rows come from, as the API spells it.
 
 Two spellings are accepted: with ``type`` (it decides) and without (the distinguishing key does).
-Keys that belong to no source are ignored. What a refresh needs later is :func:`stored_source`; it
+With a type, the distinguishing keys of other kinds are ignored; any other key that does not belong
+to the kind is refused, because what it asks for would not happen. What a refresh needs later is :func:`stored_source`; it
 holds neither the inline content nor anything secret.
 """
 
@@ -68,6 +69,16 @@ _KEY_OF_TYPE = {
     "sql_query": "sql",
     "saved_query": "saved_query_id",
 }
+_KEYS_OF_ALL = frozenset(["type", *_KEY_OF_TYPE.values()])
+_KEYS_OF_TYPE = {
+    "upload": frozenset(["format", "columns"]),
+    "inline": frozenset(["columns"]),
+    "url": frozenset(["format", "columns"]),
+    "sql_query": frozenset(["name", "description"]),
+    "saved_query": frozenset(["version"]),
+}
+_INLINE_KEYS = frozenset(["format", "content", "columns"])
+_KEY_CHARS_SHOWN = 100
 _TYPE_OF_CLASS: dict[type, str] = {
     UploadSource: "upload",
     InlineSource: "inline",
@@ -90,21 +101,20 @@ def parse_source(fields: Mapping[str, Any]) -> DatasetSource:
     """Read a source.
 
     Raises:
-        InvalidRequest: no known kind, or a key is missing or of the wrong type.
+        InvalidRequest: no known kind, or a key is missing, unknown or of the wrong type.
 
     >>> parse_source({"upload_id": "upld1"})
     UploadSource(upload_id='upld1', format=None, columns=None)
     """
-    match _type_of(fields):
+    kind = _type_of(fields)
+    _refuse_other_keys(fields, kind)
+    match kind:
         case "upload":
             return UploadSource(
                 _need(fields, "upload_id", str), _take(fields, "format", str), _columns(fields)
             )
         case "inline":
-            inline = _need(fields, "inline", dict)
-            return InlineSource(
-                _need(inline, "format", str), _need(inline, "content", str), _columns(inline)
-            )
+            return _inline_source(fields)
         case "url":
             return UrlSource(
                 _need(fields, "url", str), _take(fields, "format", str), _columns(fields)
@@ -119,6 +129,18 @@ def parse_source(fields: Mapping[str, Any]) -> DatasetSource:
             return SavedQuerySource(
                 _need(fields, "saved_query_id", str), _take(fields, "version", int)
             )
+
+
+def _inline_source(fields: Mapping[str, Any]) -> InlineSource:
+    inline = _need(fields, "inline", dict)
+    for key in inline:
+        if key not in _INLINE_KEYS:
+            raise InvalidRequest(f"Unknown key source.inline.{key[:_KEY_CHARS_SHOWN]}")
+    inside, beside = _columns(inline), _columns(fields)
+    if inside is not None and beside is not None:
+        raise InvalidRequest("source.columns and source.inline.columns cannot both be given")
+    columns = beside if inside is None else inside
+    return InlineSource(_need(inline, "format", str), _need(inline, "content", str), columns)
 
 
 def stored_source(source: DatasetSource) -> dict[str, Any]:
@@ -142,6 +164,16 @@ def _type_of(fields: Mapping[str, Any]) -> str:
         if fields.get(key) is not None:
             return kind
     raise InvalidRequest(f"source needs one of {', '.join(_KEY_OF_TYPE.values())}")
+
+
+def _refuse_other_keys(fields: Mapping[str, Any], kind: str) -> None:
+    """Refuse keys that mean nothing here; null asks for nothing."""
+    for key, value in fields.items():
+        if value is None or key in _KEYS_OF_TYPE[kind] or key in _KEYS_OF_ALL:
+            continue
+        raise InvalidRequest(
+            f"Unknown key source.{key[:_KEY_CHARS_SHOWN]} for a source of type '{kind}'"
+        )
 
 
 def _need(fields: Mapping[str, Any], key: str, kind: type[T]) -> T:

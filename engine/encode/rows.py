@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from engine.encode.chunks import Chunk, Pacer, pieces
+from engine.encode.few_rows import few_rows_text
 from engine.encode.strings import TEXT, Array, Text, concat, text_bytes
 from engine.encode.text import has_nonfinite, json_text
 
@@ -35,7 +36,7 @@ class JsonRowsEncoder:
         """Yield `[cell,cell]` for each row, with a comma before all but the very first."""
         for part in self._pacer.slices(batch):
             self._note_nonfinite(part)
-            text = text_bytes(row_text(part))
+            text = few_rows_text(part) or text_bytes(row_text(part))
             self._pacer.note(part.num_rows, len(text))
             # Every row begins with a comma; the very first row of the response loses it.
             yield from pieces(text, start=int(self._is_first))

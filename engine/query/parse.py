@@ -23,6 +23,7 @@ from engine.errors import SqlEmpty, SqlInvalid, SqlTooComplex, StatementForbidde
 SMALL_CHARS_MAX = 8_192
 _DEPTH_MAX = 200
 _NAME_PARTS_MAX = 3
+_WORD_CHARS_MAX = 60
 
 _T = TokenType
 _OPENING = {_T.L_PAREN, _T.L_BRACKET, _T.L_BRACE, _T.CASE}
@@ -50,6 +51,72 @@ _KINDS = {
     "DESCRIBE": "describe",
     "DESC": "describe",
 }
+# What starts a statement somewhere in SQL, but is not for readers; any other word is a mistake.
+_FORBIDDEN = frozenset(
+    [
+        "ABORT",
+        "ALTER",
+        "ANALYZE",
+        "ATTACH",
+        "BEGIN",
+        "CALL",
+        "CHECKPOINT",
+        "CLOSE",
+        "CLUSTER",
+        "COMMENT",
+        "COMMIT",
+        "COPY",
+        "CREATE",
+        "DEALLOCATE",
+        "DECLARE",
+        "DELETE",
+        "DETACH",
+        "DISCARD",
+        "DO",
+        "DROP",
+        "END",
+        "EXECUTE",
+        "EXPORT",
+        "FETCH",
+        "GRANT",
+        "IMPORT",
+        "INSERT",
+        "INSTALL",
+        "KILL",
+        "LISTEN",
+        "LOAD",
+        "LOCK",
+        "MERGE",
+        "MOVE",
+        "MSCK",
+        "NOTIFY",
+        "OPTIMIZE",
+        "PRAGMA",
+        "PREPARE",
+        "REASSIGN",
+        "REFRESH",
+        "REINDEX",
+        "RELEASE",
+        "RENAME",
+        "REPLACE",
+        "RESET",
+        "REVOKE",
+        "ROLLBACK",
+        "SAVEPOINT",
+        "SECURITY",
+        "SET",
+        "START",
+        "TABLE",
+        "TRUNCATE",
+        "UNCACHE",
+        "UNLISTEN",
+        "UNLOAD",
+        "UPDATE",
+        "UPSERT",
+        "USE",
+        "VACUUM",
+    ]
+)
 _EXPLAINED = {"SELECT", "WITH", "VALUES", "("}
 _EXPLAIN_OPTIONS = {"ANALYZE", "VERBOSE", "FORMAT"}
 _SHOW_COLUMNS = (["COLUMNS", "FROM"], ["COLUMNS", "IN"])
@@ -65,7 +132,7 @@ class ParsedSql:
         sql: the text to plan, without a closing semicolon.
         kind: ``select``, ``explain``, ``show`` or ``describe``.
         tables: dotted names of one to three parts, folded as Postgres folds; without CTEs.
-        is_plain: filtered rows of one table: no join, grouping, window or subquery.
+        is_plain: filtered rows of one table, or of none: no join, grouping, window or subquery.
         is_deferred: nothing is known yet, the worker reads the text first.
     """
 
@@ -99,7 +166,8 @@ def parse_sql(sql: str, *, terms_max: int) -> ParsedSql:
         SqlEmpty: nothing but white space and comments.
         StatementForbidden: not a read-only statement, or more than one.
         SqlTooComplex: longer chains or deeper nesting than allowed.
-        SqlInvalid: the text does not split into tokens.
+        SqlInvalid: the text does not split into tokens, starts with no statement's word, or has
+            TABLESAMPLE.
 
     >>> parse_sql("SELECT * FROM a JOIN b.c ON true;", terms_max=10).tables
     (('a',), ('b', 'c'))
@@ -107,15 +175,14 @@ def parse_sql(sql: str, *, terms_max: int) -> ParsedSql:
     lead = _LEAD.match(sql)
     if lead is None or not lead["word"]:
         raise SqlEmpty
-    kind = _KINDS.get(lead["word"].upper())
-    if kind is None:
-        raise StatementForbidden
+    kind = _kind_of(lead["word"])
     # sqlglot takes all after EXPLAIN or SHOW for one string: read what follows on its own.
     start = lead.end() if kind in ("explain", "show", "describe") else lead.start("word")
     tokens = _tokenize(sql[start:])
     if any(token.token_type is _T.SEMICOLON for token in tokens):
         raise StatementForbidden("Only one statement per request is allowed.")
     _check_size(tokens, terms_max)
+    _check_sampling(tokens)
     text = sql[: start + tokens[-1].end + 1] if tokens else sql
     if kind == "show":
         return _parse_show(tokens)
@@ -125,6 +192,15 @@ def parse_sql(sql: str, *, terms_max: int) -> ParsedSql:
     if kind == "describe" and words.isdisjoint(_EXPLAINED):
         return ParsedSql(text, kind, _names_at(tokens, 0)[0], is_plain=False)
     return ParsedSql(text, kind, _table_names(tokens), is_plain=_is_plain(tokens))
+
+
+def _kind_of(word: str) -> str:
+    kind = _KINDS.get(word.upper())
+    if kind is not None:
+        return kind
+    if word.upper() in _FORBIDDEN:
+        raise StatementForbidden
+    raise SqlInvalid(f"SQL parse error: expected a statement, found '{word[:_WORD_CHARS_MAX]}'")
 
 
 def _explains_a_query(tokens: list[Token]) -> bool:
@@ -167,6 +243,12 @@ def _check_size(tokens: list[Token], terms_max: int) -> None:
                     f"The SQL chains more than {terms_max} operators. "
                     "Use IN (…), a VALUES list or a dataset instead."
                 )
+
+
+def _check_sampling(tokens: list[Token]) -> None:
+    """DataFusion reads TABLESAMPLE and answers from all rows, which no one would notice."""
+    if any(token.token_type is _T.TABLE_SAMPLE for token in tokens):
+        raise SqlInvalid("TABLESAMPLE is not supported. Use WHERE random() < 0.1 instead.")
 
 
 def _parse_show(tokens: list[Token]) -> ParsedSql:
@@ -260,8 +342,10 @@ def _cte_name_index(tokens: list[Token], index: int) -> int:
 
 def _is_plain(tokens: list[Token]) -> bool:
     kinds = [token.token_type for token in tokens]
-    if kinds[0] is not _T.SELECT or kinds.count(_T.SELECT) != 1 or kinds.count(_T.FROM) != 1:
+    if kinds[0] is not _T.SELECT or kinds.count(_T.SELECT) != 1 or kinds.count(_T.FROM) > 1:
         return False
+    if _T.FROM not in kinds:
+        return True
     if _T.WHERE not in kinds or not _NOT_PLAIN.isdisjoint(kinds):
         return False
     source = kinds.index(_T.FROM)

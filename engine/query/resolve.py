@@ -94,7 +94,9 @@ async def _dataset(
     if version is None:
         return None
     paths = await asyncio.gather(*(engine.blobs.local_path(file.key) for file in version.files))
-    return TableBinding(catalog, schema, table, folder=str(paths[0].parent))
+    size_bytes = sum(file.size_bytes for file in version.files)
+    folder = str(paths[0].parent)
+    return TableBinding(catalog, schema, table, folder=folder, size_bytes=size_bytes)
 
 
 async def _find_version(
@@ -125,7 +127,8 @@ async def _result(
     if result.blob_key is None:
         return TableBinding(catalog, RESULTS, result_id, ipc=result.inline_ipc)
     path = await engine.blobs.local_path(result.blob_key)
-    return TableBinding(catalog, RESULTS, result_id, file=str(path))
+    size_bytes = result.size_bytes or 0
+    return TableBinding(catalog, RESULTS, result_id, file=str(path), size_bytes=size_bytes)
 
 
 def _inline(catalog: str, schema: str, table: str, rows: pa.Table) -> TableBinding:

@@ -8,7 +8,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,9 +27,10 @@ from engine.service.context import Caller, Engine
 from engine.service.running import RunningQuery
 from engine.service.translate import translated
 from engine.workers.execution import Limits
-from engine.workers.tasks import QueryTask
+from engine.workers.tasks import QueryTask, Scan, TableBinding
 
 _ALWAYS_A_FILE = -1
+_SMALL_TABLE_BYTES = 64 * 1024 * 1024
 _RUNNING_ON = "The query is still running."
 
 
@@ -279,7 +280,7 @@ async def _prepare(engine: Engine, caller: Caller, sql: str, options: QueryOptio
         tables=tables,
         default_catalog=catalog,
         default_schema=schema,
-        late_filters=parsed.is_plain,
+        scan=_scan_of(parsed, tables),
         terms_max=settings.sql_terms_max if parsed.is_deferred else None,
         encoding=options.format if reads_rows else "none",
         persist_path=str(engine.blobs.stage(".parquet")),
@@ -289,6 +290,13 @@ async def _prepare(engine: Engine, caller: Caller, sql: str, options: QueryOptio
         rows_max=settings.query_rows_max,
         result_bytes_max=settings.query_result_bytes_max,
     )
+
+
+def _scan_of(parsed: ParsedSql, tables: Sequence[TableBinding]) -> Scan:
+    if not parsed.is_plain:
+        return Scan.PARALLEL
+    size_bytes = sum(table.size_bytes for table in tables)
+    return Scan.SINGLE if size_bytes <= _SMALL_TABLE_BYTES else Scan.LATE
 
 
 def _check_text(engine: Engine, sql: str) -> None:

@@ -26,6 +26,7 @@ from engine.workers.tasks import (
     LoadTask,
     QueryTask,
     ReadTask,
+    Scan,
     Task,
     load_task,
 )
@@ -95,7 +96,7 @@ def _warm_up(sessions: Sessions) -> None:
         default_catalog="datasets",
         default_schema="main",
         memory_bytes=None,
-        late_filters=False,
+        scan=Scan.SINGLE,
     )
     for _ in context.sql("SELECT 1").execute_stream():
         pass

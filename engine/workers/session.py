@@ -19,7 +19,7 @@ from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOpti
 from datafusion.catalog import Catalog, Schema, Table
 from datafusion.object_store import LocalFileSystem
 
-from engine.workers.tasks import TableBinding
+from engine.workers.tasks import Scan, TableBinding
 
 STORE_URL = "tidemill://data/"
 _PROVIDERS_MAX = 256
@@ -28,7 +28,7 @@ _FIRST_RUNTIME_BYTES = 256 * 1024 * 1024
 # The pool counts what operators reserve; Arrow buffers in flight come on top of it.
 _POOL_SHARE = 0.75
 
-_ContextKey = tuple[str, str, bool, tuple[TableBinding, ...]]
+_ContextKey = tuple[str, str, Scan, tuple[TableBinding, ...]]
 
 READ_ONLY = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
 
@@ -53,7 +53,7 @@ class Sessions:
         default_catalog: str,
         default_schema: str,
         memory_bytes: int | None,
-        late_filters: bool,
+        scan: Scan,
     ) -> SessionContext:
         """Return a context that knows these tables and nothing else.
 
@@ -62,17 +62,15 @@ class Sessions:
             default_catalog: of names without one.
             default_schema: of names without one.
             memory_bytes: what operators may reserve; None when nothing will run.
-            late_filters: see :class:`engine.workers.tasks.QueryTask`.
+            scan: how tables are read.
         """
         runtime = self._runtime_of(memory_bytes)
-        key = (default_catalog, default_schema, late_filters, tuple(tables))
+        key = (default_catalog, default_schema, scan, tuple(tables))
         kept = self._contexts.get(key)
         if kept is not None:
             self._contexts.move_to_end(key)
             return kept
-        config = _config(late_filters).with_default_catalog_and_schema(
-            default_catalog, default_schema
-        )
+        config = _config(scan).with_default_catalog_and_schema(default_catalog, default_schema)
         context = SessionContext(config, runtime)
         self._register(context, tables)
         if all(binding.ipc is None for binding in tables):
@@ -106,7 +104,7 @@ class Sessions:
             self._runtime_bytes = memory_bytes
             self._providers.clear()
             self._contexts.clear()
-            self._keeper = SessionContext(_config(late_filters=False), self._runtime)
+            self._keeper = SessionContext(_config(Scan.PARALLEL), self._runtime)
             self._keeper.register_object_store(
                 "tidemill://", LocalFileSystem(str(self._data_folder)), "data"
             )
@@ -139,16 +137,16 @@ class Sessions:
         return provider
 
 
-def _config(late_filters: bool) -> SessionConfig:
+def _config(scan: Scan) -> SessionConfig:
     config = (
         SessionConfig()
-        .with_target_partitions(os.cpu_count() or 1)
+        .with_target_partitions(1 if scan is Scan.SINGLE else os.cpu_count() or 1)
         .with_information_schema(False)
         .with_create_default_catalog_and_schema(True)
         .set("datafusion.sql_parser.dialect", "PostgreSQL")
         .set("datafusion.execution.time_zone", "UTC")
     )
-    if late_filters:
+    if scan is Scan.LATE:
         config = config.set("datafusion.execution.parquet.pushdown_filters", "true")
     return config
 

@@ -15,7 +15,7 @@ from datafusion import DataFrame, SessionContext
 
 from engine.encode import Encoder, open_encoder
 from engine.errors import ResourceExhausted
-from engine.query.duplicates import Renamed, rename_duplicates
+from engine.query.duplicates import Renamed, rename_duplicates, shown_names
 from engine.query.parse import parse_sql
 from engine.workers.channel import Channel
 from engine.workers.failures import missing_table
@@ -38,7 +38,7 @@ def run_statement(task: QueryTask, channel: Channel, sessions: Sessions) -> None
         default_catalog=task.default_catalog,
         default_schema=task.default_schema,
         memory_bytes=task.memory_bytes,
-        late_filters=task.late_filters,
+        scan=task.scan,
     )
     if task.terms_max is not None:
         parse_sql(task.sql, terms_max=task.terms_max)
@@ -69,7 +69,7 @@ def plan(
     sql: str, context: SessionContext, sessions: Sessions, ask: Ask
 ) -> tuple[DataFrame, Renamed]:
     """Plan a statement, asking for tables nobody bound and renaming repeated output columns."""
-    renamed = Renamed(sql, {})
+    renamed = Renamed(sql)
     asked: set[str] = set()
     while True:
         try:
@@ -139,7 +139,8 @@ def _check_size(task: QueryTask, rows: int, size_bytes: int) -> None:
 
 
 def _display_schema(schema: pa.Schema, renamed: Renamed) -> pa.Schema:
-    return pa.schema([f.with_name(renamed.names.get(f.name, f.name)) for f in schema])
+    names = shown_names(schema.names, renamed)
+    return pa.schema([f.with_name(name) for f, name in zip(schema, names, strict=True)])
 
 
 def _with_types(schema: pa.Schema, batch: pa.RecordBatch) -> pa.Schema:

@@ -8,9 +8,23 @@ of the catalog. It crosses the process border as one JSON object (:func:`dump_ta
 import base64
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 import orjson
+
+
+class Scan(StrEnum):
+    """How tables are read.
+
+    ``single`` reads on one thread: the least work for a few rows of a small table. ``late`` decodes
+    columns no filter needs only for the rows that pass: the least work for a few rows of a large
+    one. ``parallel`` is for everything else.
+    """
+
+    SINGLE = "single"
+    PARALLEL = "parallel"
+    LATE = "late"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +41,7 @@ class TableBinding:
     folder: str | None = None
     file: str | None = None
     ipc: bytes | None = None
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +50,14 @@ class QueryTask:
 
     ``encoding`` is ``json``, ``arrow``, ``csv``, ``md`` or ``none`` (no body). ``persist_path`` is
     where rows go as Parquet when they are more than ``inline_bytes_max`` of Arrow data; None keeps
-    nothing. ``late_filters`` decodes the columns a filter does not need only for the rows that pass.
+    nothing.
     """
 
     sql: str
     tables: tuple[TableBinding, ...]
     default_catalog: str
     default_schema: str
-    late_filters: bool
+    scan: Scan
     terms_max: int | None
     encoding: str
     persist_path: str | None
@@ -110,6 +125,8 @@ def load_task(data: bytes | bytearray) -> Task:
     kind = _TASKS[fields.pop("task")]
     if "tables" in fields:
         fields["tables"] = load_bindings(fields["tables"])
+    if "scan" in fields:
+        fields["scan"] = Scan(fields["scan"])
     if fields.get("ipc") is not None:
         fields["ipc"] = base64.b64decode(fields["ipc"])
     return kind(**fields)

@@ -26,7 +26,16 @@ def upload_file(client: Client, path: Path, *, table: str | None, format: str | 
         format: ``csv``, ``json`` or ``parquet``; None = the server decides.
     """
     made = load_file(client, path, table=table, format=format, console=Console(stderr=True))
-    print(f"datasets.{made['schema_name']}.{made['table_name']}")  # noqa: T201 - the answer
+    print(f"datasets.{made['schema_name']}.{sql_name(made['table_name'])}")  # noqa: T201 - the answer
+
+
+def sql_name(name: str) -> str:
+    """Quote the name of a table where SQL would change its case.
+
+    >>> sql_name("cars_2024"), sql_name("Cars")
+    ('cars_2024', '"Cars"')
+    """
+    return name if name == name.lower() else f'"{name}"'
 
 
 def load_file(  # the demo shows the same bars

@@ -3,8 +3,9 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic.config import JsonDict
+from pydantic.json_schema import SkipJsonSchema
 
 from catalog.model import Dataset, Job
 from engine.service import datasets
@@ -39,7 +40,8 @@ _SOURCES: tuple[JsonDict, ...] = (
             "type": "object",
             "properties": {"format": _TEXT, "content": _TEXT, "columns": _COLUMNS},
             "required": ["format", "content"],
-        }
+        },
+        "columns": _COLUMNS,
     },
     {"url": _TEXT, "format": _FORMAT, "columns": _COLUMNS},
     {"sql": _TEXT, "name": _OPTIONAL_TEXT, "description": _OPTIONAL_TEXT},
@@ -65,6 +67,14 @@ class CreateDataset(Shape):
     is_async: bool = Field(
         False, alias="async", description="Answer 202 with a job instead of waiting."
     )
+    columns: SkipJsonSchema[Any] = None
+
+    @field_validator("columns")
+    @classmethod
+    def _refuse_columns(cls, columns: object) -> None:
+        """Unknown fields are ignored, but this one would change the types of the table."""
+        if columns is not None:
+            raise ValueError("belongs inside 'source'")
 
 
 class UpdateDataset(Shape):

@@ -132,6 +132,15 @@ def test_the_table_and_the_format_of_an_upload_can_be_chosen(online: Run, tmp_pa
     assert_one_sentence(online("upload", path, "--table", "chosen", "--format", "json"), "chosen")
 
 
+def test_a_mixed_case_name_is_printed_as_sql_needs_it(online: Run, tmp_path: Path) -> None:
+    path = tmp_path / "mixed.csv"
+    path.write_text("a\n1\n\n")
+    name = online("upload", path, "--table", "Mixed").stdout.decode().strip()
+    assert name == 'datasets.main."Mixed"'
+    counted = online("query", f"SELECT count(*) AS n FROM {name}", "--format", "csv")
+    assert counted.stdout.splitlines() == [b"n", b"2"]
+
+
 def test_a_file_that_is_no_table_is_one_sentence(online: Run, tmp_path: Path) -> None:
     path = tmp_path / "broken.parquet"
     path.write_bytes(b"not a parquet file at all")

@@ -1,6 +1,7 @@
 """CSV files, ordinary and hostile."""
 
 import gzip
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
@@ -163,9 +164,10 @@ def test_bad_files_are_explained(content: bytes, message: str | None) -> None:
         load(content, "csv")
 
 
-def test_a_row_longer_than_a_block_is_read() -> None:
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zstd])
+def test_a_row_longer_than_a_block_is_read(compress: Callable[[bytes], bytes]) -> None:
     long = "x" * (csv_input.BLOCK_BYTES * 2)
-    loaded = load(f"a,b\n{MANY}1,{long}\n2,y\n", "csv")
+    loaded = load(compress(f"a,b\n{MANY}1,{long}\n2,y\n".encode()), "csv")
     assert loaded.report.row_count == 300_002
     assert [len(row["b"]) for row in loaded.rows[-2:]] == [len(long), 1]
     assert [row["a"] for row in loaded.rows[:3]] == [0, 1, 2]
@@ -277,3 +279,33 @@ def test_an_unknown_format_is_named() -> None:
     with pytest.raises(LoadError, match=r"^Unsupported format: xlsx$"):
         load("a\n1\n", "xlsx")
     assert load("a\n1\n", "CSV").rows == [{"a": 1}]
+
+
+@pytest.mark.parametrize(
+    ("content", "values"),
+    [
+        ("a\n1\n\n3\n", [1, None, 3]),
+        ("a\r\n1\r\n\r\n3\r\n", [1, None, 3]),
+        ("a\n1\n\n3", [1, None, 3]),
+        ("a\n1\n", [1]),
+        ("a\n1\n\n", [1, None]),
+        ("\n\na\n1\n\n", [1, None]),
+        ("\ufeff\r\na\r\n1\r\n", [1]),
+        ('"a\n,"\n\n"x\n\ny"\n', [None, "x\n\ny"]),
+        ("a\n\n", [None]),
+    ],
+)
+def test_an_empty_line_of_a_single_column_is_a_null(content: str, values: list[object]) -> None:
+    assert [value for row in load(content, "csv").rows for value in row.values()] == values
+
+
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_empty_lines_between_several_columns_are_skipped(mark: str) -> None:
+    loaded = load("\na,b\n\n1,2\n\n\n3,4\n\n".replace(",", mark), "csv")
+    assert loaded.rows == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
+
+
+@pytest.mark.parametrize("rows", [500, csv_input.BLOCK_BYTES // 2])
+def test_single_column_rows_are_counted_across_blocks(rows: int) -> None:
+    table = load("a\n" + "7\n\n" * rows, "csv").table
+    assert (table.num_rows, table["a"].null_count) == (2 * rows, rows)

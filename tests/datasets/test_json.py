@@ -144,7 +144,10 @@ def test_a_late_value_widens_and_loses_nothing(late: str, types: dict[str, str])
         (b'{"\xff":1}\n', "not UTF-8"),
         ('{"a":1}'.encode("utf-16"), "UTF-16"),
         (b'{"a":1}\n\x00\x00\n', "not valid JSON"),
-        (b'{"a":1e400}\n', "not valid JSON"),
+        (b'{"a":1}\n{"a":1e400}\n', "a number near line 2 is out of the range of numbers"),
+        (b'{"a":[{"b":-1e400}]}\n', "out of the range of numbers"),
+        (b'{"a":' + b"9" * 400 + b"}\n", "out of the range of numbers"),
+        (b'{"a":[{"b":' + b"9" * 400 + b"}]}\n", "out of the range of numbers"),
         (b'{"a":' + b"[" * DEPTH_MAX + b"]" * DEPTH_MAX + b"}\n", "nested deeper than"),
         (b'{"a":' + b"[" * 1_900 + b"]" * 1_900 + b"}\n", "nested deeper than"),
         (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n", "nested deeper than"),
@@ -163,6 +166,14 @@ def test_the_deepest_nesting_allowed_is_read_back() -> None:
     for _ in range(depth):
         (value,) = value
     assert value == 1
+
+
+@pytest.mark.parametrize("number", ["1e400", "9" * 400])
+def test_a_number_out_of_range_after_many_good_ones_is_an_error(number: str) -> None:
+    with pytest.raises(LoadError, match="out of the range of numbers"):
+        load(MANY.replace(":", ":0.") + f'{{"a":{number}}}\n', "json")
+    with pytest.raises(LoadError, match="out of the range of numbers"):
+        load(f'{{"a":{number}}}\n', "json", {"a": "DOUBLE"})
 
 
 def test_a_bad_line_after_many_good_ones_is_an_error() -> None:

@@ -174,3 +174,76 @@ def test_discarding_leaves_an_empty_folder(tmp_path: Path) -> None:
         output.write(pa.record_batch({"i": [value]}))
     output.discard()
     assert not list(tmp_path.iterdir())
+
+
+NAN = float("nan")
+WITH_NAN = {
+    "k": pa.array([1, 2]),
+    "b": pa.array([NAN, 2.0]),
+    "half": pa.array([NAN, 2.0], pa.float16()),
+    "single": pa.array([2.0, NAN], pa.float32()),
+    "s": pa.array([{"f": NAN, "i": 1}, {"f": 2.0, "i": 1}]),
+    "l": pa.array([[NAN, 2.0], [2.0]]),
+    "s.f": pa.array([1, 1]),
+    "all": pa.array([NAN, NAN]),
+}
+NAN_ANSWERS = [
+    ("SELECT k, b FROM t", [(1, NAN), (2, 2.0)]),
+    ("SELECT max(b), min(b), max(half), max(single), count(b) FROM t", [(NAN, 2.0, NAN, NAN, 2)]),
+    ("SELECT k FROM t WHERE b = 2", [(2,)]),
+    ("SELECT k FROM t WHERE b > 5", [(1,)]),
+    ("SELECT k FROM t WHERE isnan(b)", [(1,)]),
+    ("SELECT k FROM t WHERE NOT isnan(single)", [(1,)]),
+    ("SELECT k FROM t WHERE isnan(\"all\") ORDER BY k", [(1,), (2,)]),
+    ("SELECT b, count(*) FROM t GROUP BY b ORDER BY b", [(2.0, 1), (NAN, 1)]),
+    ("SELECT k, s['f'] FROM t WHERE s['f'] > 5", [(1, NAN)]),
+    ("SELECT max(s['f']), max(l[1]) FROM t", [(NAN, NAN)]),
+    ("SELECT k FROM t WHERE \"s.f\" = 1 ORDER BY k", [(1,), (2,)]),
+]
+
+
+@pytest.mark.parametrize(("sql", "expected"), NAN_ANSWERS)
+def test_datafusion_finds_every_nan(
+    tmp_path: Path, sql: str, expected: list[tuple[object, ...]]
+) -> None:
+    write(tmp_path, pa.table(WITH_NAN))
+    context = SessionContext()
+    context.register_parquet("t", str(tmp_path))
+    answer = [tuple(row.values()) for row in context.sql(sql).to_arrow_table().to_pylist()]
+    assert repr(answer) == repr(expected)
+
+
+def test_only_columns_without_floats_have_statistics_and_a_page_index(tmp_path: Path) -> None:
+    write(tmp_path, pa.table(WITH_NAN))
+    group = pq.ParquetFile(tmp_path / "part-0.parquet").metadata.row_group(0)
+    leaves = [group.column(position) for position in range(group.num_columns)]
+    assert [leaf.path_in_schema for leaf in leaves if leaf.is_stats_set] == ["k", "s.i"]
+    assert [leaf.path_in_schema for leaf in leaves if leaf.has_column_index] == ["k", "s.i"]
+
+
+def test_a_table_of_floats_alone_has_no_statistics(tmp_path: Path) -> None:
+    write(tmp_path, pa.table({"b": [NAN, 2.0]}))
+    column = pq.ParquetFile(tmp_path / "part-0.parquet").metadata.row_group(0).column(0)
+    assert not column.is_stats_set
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.floats(width=64) | st.none(), min_size=1, max_size=8))
+def test_datafusion_sees_the_floats_that_were_written(
+    tmp_path_factory: pytest.TempPathFactory, values: list[float | None]
+) -> None:
+    folder = tmp_path_factory.mktemp("floats")
+    write(folder, pa.table({"b": pa.array(values, pa.float64())}), batch_rows=3, group_bytes=1)
+    context = SessionContext()
+    context.register_parquet("t", str(folder))
+    answer = context.sql("SELECT b FROM t").to_arrow_table()["b"].to_pylist()
+    assert sorted(map(repr, answer)) == sorted(map(repr, values))
+
+
+def test_a_file_without_rows_has_its_columns(tmp_path: Path) -> None:
+    output = write(tmp_path, pa.table({"i": pa.array([], pa.int64()), "b": pa.array([], "double")}))
+    assert output.row_count == 0
+    context = SessionContext()
+    context.register_parquet("t", str(tmp_path))
+    counted = context.sql("SELECT count(*) AS n, max(b) AS b, sum(i) AS i FROM t")
+    assert counted.to_arrow_table().to_pylist() == [{"n": 0, "b": None, "i": None}]

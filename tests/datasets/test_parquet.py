@@ -117,10 +117,15 @@ def test_many_row_groups_keep_their_order() -> None:
     assert load(parquet(table, row_group_size=777), "parquet").table.equals(table)
 
 
-def test_no_rows_and_no_columns_are_no_data() -> None:
-    for table in (SAMPLE.slice(0, 0), pa.table({})):
-        with pytest.raises(LoadError, match=r"^No data found in the input$"):
-            load(parquet(table), "parquet")
+def test_no_rows_are_an_empty_table() -> None:
+    loaded = load(parquet(SAMPLE.slice(0, 0)), "parquet")
+    assert (loaded.report.row_count, loaded.rows) == (0, [])
+    assert loaded.table.schema.names == SAMPLE.schema.names
+
+
+def test_no_columns_are_no_data() -> None:
+    with pytest.raises(LoadError, match=r"^No data found in the input$"):
+        load(parquet(pa.table({})), "parquet")
 
 
 @pytest.mark.parametrize(

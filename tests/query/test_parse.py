@@ -67,6 +67,29 @@ def test_what_is_not_one_read_only_statement_is_forbidden(sql: str) -> None:
         parse_sql(sql, terms_max=10)
 
 
+@pytest.mark.parametrize(("sql", "word"), [("SELCT 1", "SELCT"), ("-- x\nfoo", "foo"), ("1", "1")])
+def test_a_misspelt_statement_is_a_parse_error_that_names_the_word(sql: str, word: str) -> None:
+    with pytest.raises(SqlInvalid, match=f"expected a statement, found '{word}'") as caught:
+        parse_sql(sql, terms_max=10)
+    assert type(caught.value) is SqlInvalid
+
+
+def test_a_long_first_word_is_not_repeated_whole() -> None:
+    with pytest.raises(SqlInvalid) as caught:
+        parse_sql("x" * 5000, terms_max=10)
+    assert len(str(caught.value)) < 200
+
+
+def test_sampling_is_refused_and_a_column_of_that_name_is_not() -> None:
+    for sql in (
+        "SELECT * FROM t TABLESAMPLE BERNOULLI (10)",
+        "SELECT * FROM (SELECT * FROM t tablesample system (1)) u",
+    ):
+        with pytest.raises(SqlInvalid, match="TABLESAMPLE is not supported"):
+            parse_sql(sql, terms_max=10)
+    assert parse_sql("SELECT \"tablesample\", 'tablesample' FROM t", terms_max=10).kind == "select"
+
+
 @pytest.mark.parametrize(
     "sql",
     [

@@ -12,7 +12,7 @@ import pytest
 from catalog.model import Dataset, DatasetVersion, Job, JobStatus, UploadStatus
 from engine import errors
 from engine.query.type_text import Column
-from engine.service import datasets, saved_queries, uploads
+from engine.service import datasets, queries, saved_queries, uploads
 from engine.service.context import Caller, Engine
 from tests.service.conftest import WebServer
 from tests.service.steps import finished, send_file, staged_files
@@ -126,6 +126,7 @@ async def test_declared_columns_decide_the_types(engine: Engine, caller: Caller)
     [
         (inline("a\n1\n", form="xlsx"), "Unsupported format: xlsx"),
         (inline("a\n"), "No data found in the input"),
+        (inline("[]", form="json"), "No data found in the input"),
         (inline("a,b\n1,2\n3,4,5\n"), "Parse error"),
         (inline("a\n1\n", columns={"a": "WIBBLE"}), "Unsupported type"),
         (inline("a\n1\n", columns={"b": "INT"}), "Column 'a' found in data but not defined"),
@@ -366,6 +367,25 @@ async def test_a_saved_query_is_run_in_the_version_asked_for(
         assert detail.version.source_type == "saved_query"
     with pytest.raises(errors.InvalidRequest, match="Version 9 not found"):
         await make(engine, caller, {"saved_query_id": query.id, "version": 9}, label="v9")
+
+
+async def test_a_query_without_rows_makes_an_empty_table(engine: Engine, caller: Caller) -> None:
+    sql = "SELECT 1 AS a, 1.5 AS b, 'x' AS c WHERE 1 = 0"
+    made = await make(engine, caller, {"sql": sql}, label="Empty")
+    detail = await datasets.get_dataset(engine, caller, made.id)
+    assert [column.name for column in detail.columns] == ["a", "b", "c"]
+    read = "SELECT count(*) AS n, max(b) AS b FROM empty"
+    (query,) = (
+        await saved_queries.list_saved_queries(engine, caller, limit=None, offset=None)
+    ).items
+    source = {"saved_query_id": query.id}
+    assert (await make(engine, caller, source, label="Empty too")).latest_version == 1
+    added = await datasets.refresh_dataset(engine, caller, made.id, is_async=False)
+    assert isinstance(added, DatasetVersion)
+    assert (added.version, added.row_count) == (2, 0)
+    answer = await queries.run_query(engine, caller, read, queries.QueryOptions())
+    assert isinstance(answer, queries.QueryAnswer)
+    assert answer.body_bytes == b"[0,null]"
 
 
 async def test_failing_sql_makes_neither_dataset_nor_saved_query(

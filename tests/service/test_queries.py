@@ -143,6 +143,29 @@ async def test_a_large_result_is_kept_as_parquet_and_paged(engine: Engine, calle
     ]
 
 
+async def test_a_nan_in_a_large_result_is_found_again(engine: Engine, caller: Caller) -> None:
+    sql = (
+        "SELECT value AS k, CASE value WHEN 7 THEN 'NaN'::DOUBLE ELSE 2.0 END AS b "
+        "FROM generate_series(1, 20000)"
+    )
+    answer = await ask(engine, caller, sql)
+    async for _ in answer.body:
+        pass
+    await wait_for_run(engine, caller, answer.run_id)
+    for _ in range(200):
+        result = await results.get_result(engine, caller, answer.result_id or "")
+        if result.status is ResultStatus.READY:
+            break
+        await asyncio.sleep(0.02)
+    assert result.blob_key is not None
+    table = f"results.{result.id}"
+    assert await rows(engine, caller, f"SELECT k FROM {table} WHERE isnan(b)") == [[7]]
+    assert await rows(engine, caller, f"SELECT count(*) FROM {table} WHERE b = 2") == [[19_999]]
+    assert await rows(engine, caller, f"SELECT isnan(max(b)) FROM {table}") == [[True]]
+    grouped = f"SELECT isnan(b), count(*) AS n FROM {table} GROUP BY b ORDER BY n"
+    assert await rows(engine, caller, grouped) == [[True, 1], [False, 19_999]]
+
+
 async def test_results_are_tables_under_three_names(engine: Engine, caller: Caller) -> None:
     answer = await ask(engine, caller, "SELECT 3 AS n")
     for prefix in ("results", "hotdata.results", "runtimedb.results"):
@@ -167,6 +190,9 @@ async def test_output_names_may_repeat(engine: Engine, caller: Caller) -> None:
         ("SELECT t.x, t.x y, t.x FROM (VALUES (1)) t(x) ORDER BY y", ("x", "y", "x")),
         ("SELECT sum(1) OVER (), sum(1) OVER () FROM (VALUES (1)) t", None),
         ("SELECT x FROM (SELECT x, y, y FROM (VALUES (1, 2)) t(x, y)) u", ("x",)),
+        ("SELECT x, x::text FROM (VALUES (1)) t(x)", ("x", "x")),
+        ("SELECT x, y AS x FROM (VALUES (1, 2)) t(x, y)", ("x", "x")),
+        ("SELECT 1 AS __repeat_0, 2 AS b, 3 AS b", ("__repeat_0", "b", "b")),
     ],
 )
 async def test_repeated_expressions_keep_their_names(

@@ -46,6 +46,38 @@ def test_the_type_decides_when_it_is_there(fields: dict[str, Any], expected: Any
     assert parse_source({**misleading, **fields, "type": tag}) == expected
 
 
+INLINE = {"format": "csv", "content": "a"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"inline": {**INLINE, "columns": {"a": "TEXT"}}},
+        {"inline": INLINE, "columns": {"a": "TEXT"}},
+        {"inline": {**INLINE, "columns": None}, "columns": {"a": "TEXT"}, "name": None},
+    ],
+)
+def test_columns_may_stand_in_inline_or_beside_it(fields: dict[str, Any]) -> None:
+    assert parse_source(fields) == InlineSource("csv", "a", {"a": "TEXT"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"upload_id": "u", "colums": {}}, "source.colums for a source of type 'upload'"),
+        ({"url": "https://x.test/a", "name": "n"}, "source.name"),
+        ({"sql": "SELECT 1", "columns": {"a": "INT"}}, "source.columns"),
+        ({"saved_query_id": "s", "columns": {"a": "INT"}}, "source.columns"),
+        ({"inline": INLINE, "format": "csv"}, "source.format"),
+        ({"inline": {**INLINE, "header": True}}, "source.inline.header"),
+        ({"inline": {**INLINE, "columns": {}}, "columns": {}}, "cannot both be given"),
+    ],
+)
+def test_a_key_without_a_meaning_is_refused_by_name(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidRequest, match=message):
+        parse_source(fields)
+
+
 def test_inline_content_is_not_kept() -> None:
     kept = stored_source(parse_source({"inline": {"format": "csv", "content": "secret"}}))
     assert "secret" not in str(kept)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from datafusion import SessionContext
 
 from engine.workers.keeper import Keeper
 
@@ -40,3 +41,25 @@ def test_a_disk_that_refuses_is_an_error_and_no_hang(path: str, rows: int) -> No
     with pytest.raises(OSError, match=r"kept\.parquet|No space left"):
         keeper.finish()
     keeper.close()
+
+
+def test_a_kept_nan_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "kept.parquet"
+    nan = float("nan")
+    batch = pa.record_batch({"k": [1, 2], "b": [nan, 2.0], "l": [[nan], [2.0]]})
+    keeper = Keeper(batch.schema, str(path), ALWAYS_A_FILE)
+    keeper.add(batch)
+    keeper.finish()
+    context = SessionContext()
+    context.register_parquet("t", str(path))
+    for sql, expected in (
+        ("SELECT k, b FROM t", [(1, nan), (2, 2.0)]),
+        ("SELECT max(b), max(l[1]) FROM t", [(nan, nan)]),
+        ("SELECT k FROM t WHERE b = 2", [(2,)]),
+        ("SELECT k FROM t WHERE isnan(b)", [(1,)]),
+        ("SELECT b, count(*) FROM t GROUP BY b ORDER BY b", [(2.0, 1), (nan, 1)]),
+    ):
+        answer = [tuple(row.values()) for row in context.sql(sql).to_arrow_table().to_pylist()]
+        assert repr(answer) == repr(expected)
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    assert [group.column(position).is_stats_set for position in range(3)] == [True, False, False]

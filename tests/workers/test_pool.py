@@ -15,7 +15,7 @@ from engine.errors import EngineError, Overloaded
 from engine.workers.execution import Limits
 from engine.workers.frames import Kind
 from engine.workers.pool import WorkerPool
-from engine.workers.tasks import QueryTask
+from engine.workers.tasks import QueryTask, Scan
 
 pytestmark = pytest.mark.anyio
 
@@ -47,7 +47,7 @@ def task(sql: str) -> QueryTask:
         tables=(),
         default_catalog="datasets",
         default_schema="main",
-        late_filters=False,
+        scan=Scan.PARALLEL,
         terms_max=None,
         encoding="json",
         persist_path=None,
