@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     url: str = Field(
         "http://127.0.0.1:8000", description="Server that the command line and its client talk to."
     )
+    workspace: str | None = Field(
+        None, description="Workspace the command line works in; empty = the only one of the token."
+    )
     api_key: SecretStr | None = Field(
         None, description="First API token; empty = one is generated into <data-dir>/api-key."
     )

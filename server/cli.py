@@ -54,6 +54,10 @@ Url = Annotated[
     str | None,
     typer.Option(help="The server. [default: $TIDEMILL_URL or http://127.0.0.1:8000]"),
 ]
+WorkspaceId = Annotated[
+    str | None,
+    typer.Option(help="Id of the workspace. [default: $TIDEMILL_WORKSPACE or the token's only]"),
+]
 
 
 def main() -> None:
@@ -101,11 +105,12 @@ def query(
     sql: Annotated[str, typer.Argument(help="One read-only statement; - reads standard input.")],
     format: Annotated[AnswerFormat, typer.Option(help="How to print.")] = AnswerFormat.TABLE,  # noqa: A002 - the option
     rows: Annotated[int, typer.Option(help="Rows a table shows.", min=0)] = 100,
+    workspace: WorkspaceId = None,
     url: Url = None,
     data_dir: DataDir = None,
 ) -> None:
     """Ask a running server."""
-    settings = _settings(data_dir, url)
+    settings = _settings(data_dir, url, workspace)
     from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands.rows import print_query  # noqa: PLC0415 - lazy, as the module says
 
@@ -121,11 +126,12 @@ def upload(
     ],
     table: Annotated[str | None, typer.Option(help="Name in SQL. [default: the file's]")] = None,
     format: Annotated[FileFormat | None, typer.Option(help="[default: guessed]")] = None,  # noqa: A002 - the option
+    workspace: WorkspaceId = None,
     url: Url = None,
     data_dir: DataDir = None,
 ) -> None:
     """Make a file a table of a running server."""
-    settings = _settings(data_dir, url)
+    settings = _settings(data_dir, url, workspace)
     from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands.upload import upload_file  # noqa: PLC0415 - lazy, as the module says
 
@@ -204,10 +210,12 @@ def demo(
     run_demo(data_dir)
 
 
-def _settings(data_dir: Path | None = None, url: str | None = None) -> "Settings":
+def _settings(
+    data_dir: Path | None = None, url: str | None = None, workspace: str | None = None
+) -> "Settings":
     from catalog.settings import Settings  # noqa: PLC0415 - lazy, as the module says
 
-    chosen: dict[str, Any] = {"data_dir": data_dir, "url": url}
+    chosen: dict[str, Any] = {"data_dir": data_dir, "url": url, "workspace": workspace}
     return Settings(**{name: value for name, value in chosen.items() if value is not None})
 
 

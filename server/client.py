@@ -46,15 +46,21 @@ class ClientError(Exception):
 
 
 class Client:
-    """One server and one token. Close it, or use it as a context manager."""
+    """One server, one token and one workspace. Close it, or use it as a context manager.
 
-    def __init__(self, url: str, token: str) -> None:
+    Without a workspace the token must see just one.
+    """
+
+    def __init__(self, url: str, token: str, workspace_id: str | None = None) -> None:
+        headers = {"Authorization": f"Bearer {token}"}
+        if workspace_id:
+            headers["X-Workspace-Id"] = workspace_id
         try:
-            self._http = httpx.Client(
-                base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT_S
-            )
+            self._http = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_S)
         except (httpx.InvalidURL, UnicodeEncodeError) as error:
-            raise ClientError(f"The URL or the token is not valid: {error}") from error
+            raise ClientError(
+                f"The URL, the token or the workspace is not valid: {error}"
+            ) from error
         self.url = url
 
     def __enter__(self) -> Self:
@@ -201,7 +207,7 @@ def open_client(settings: Settings) -> Client:
         ClientError: there is no token: neither configured nor in the data folder.
     """
     if settings.api_key is not None:
-        return Client(settings.url, settings.api_key.get_secret_value())
+        return Client(settings.url, settings.api_key.get_secret_value(), settings.workspace)
     path = settings.data_dir / API_KEY_FILE
     try:
         token = path.read_text(encoding="utf-8").strip()
@@ -210,7 +216,7 @@ def open_client(settings: Settings) -> Client:
             f"No API token: {path} does not exist. Set TIDEMILL_API_KEY, or name the server's data "
             "folder with --data-dir."
         ) from None
-    return Client(settings.url, token)
+    return Client(settings.url, token, settings.workspace)
 
 
 def content_type_of(path: Path) -> str:
@@ -257,4 +263,8 @@ def _raise_for(response: httpx.Response) -> None:
             status=response.status_code,
         ) from None
     code = error["code"] if isinstance(error, dict) else error
+    if response.status_code == httpx.codes.BAD_REQUEST and message.startswith("X-Workspace-Id "):
+        message = (
+            "The token sees several workspaces: choose one with --workspace or TIDEMILL_WORKSPACE."
+        )
     raise ClientError(message, status=response.status_code, code=code)

@@ -111,6 +111,7 @@ def run_demo(data_dir: Path | None) -> None:
     Raises:
         ClientError: a step failed.
     """
+    tpch_generator = _find_tpch_generator()
     console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
     previous = signal.signal(signal.SIGTERM, _exit)
     try:
@@ -120,7 +121,7 @@ def run_demo(data_dir: Path | None) -> None:
             )
             started = time.perf_counter()
             client = stack.enter_context(_served(folder.absolute(), console))
-            _load(client, console)
+            _load(client, console, tpch_generator)
             for number, question in enumerate(QUESTIONS, start=1):
                 _ask(client, console, number, question)
             _poll_and_read_back(client, console)
@@ -183,10 +184,10 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def _load(client: Client, console: Console) -> None:
+def _load(client: Client, console: Console, tpch_generator: str) -> None:
     with tempfile.TemporaryDirectory(prefix="tidemill-tpch-") as scratch:
         with console.status("Generating TPC-H tables"):
-            _generate_tpch(Path(scratch))
+            _generate_tpch(tpch_generator, Path(scratch))
         tpch_files = [Path(scratch) / f"{table}.parquet" for table in TPCH_TABLES]
         for path in (*(FACTS / name for name in FACT_FILES), *tpch_files):
             started = time.perf_counter()
@@ -210,7 +211,7 @@ def _load_once(client: Client, path: Path, table: str, console: Console) -> str:
     return f"datasets.main.{table}"
 
 
-def _generate_tpch(folder: Path) -> None:
+def _find_tpch_generator() -> str:
     beside = Path(sys.executable).with_name("tpchgen-cli")
     program = str(beside) if beside.exists() else shutil.which("tpchgen-cli")
     if program is None:
@@ -218,6 +219,10 @@ def _generate_tpch(folder: Path) -> None:
             "The demo generates TPC-H tables with tpchgen-cli, which is not installed: "
             "'pip install tpchgen-cli' ('make demo' does it for you)."
         )
+    return program
+
+
+def _generate_tpch(program: str, folder: Path) -> None:
     made = subprocess.run(  # noqa: S603 - a program found above, fixed arguments
         (
             *(program, "parquet", "--scale-factor", _TPCH_SCALE),

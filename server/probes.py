@@ -5,6 +5,7 @@ references to other hosts, so that it works on a closed network.
 """
 
 from pathlib import Path
+from typing import Any
 
 import orjson
 from fastapi import APIRouter
@@ -30,15 +31,25 @@ class Health(Closed):
     service: str
 
 
+_READINESS: dict[int | str, dict[str, Any]] = {
+    200: {"model": Health, "description": "Ready."},
+    503: {"model": Health, "description": "Starting, stopping, or the catalog is away."},
+}
+
+
+@router.head(
+    "/health",
+    operation_id="head_health",
+    summary="Is the server ready? The status alone",
+    response_model=None,
+    responses={status: {"description": it["description"]} for status, it in _READINESS.items()},
+)
 @router.get(
     "/health",
     operation_id="get_health",
     summary="Is the server ready?",
     response_model=None,
-    responses={
-        200: {"model": Health, "description": "Ready."},
-        503: {"model": Health, "description": "Starting, stopping, or the catalog is away."},
-    },
+    responses=_READINESS,
 )
 async def get_health(request: Request) -> Response:
     """Answer 200 only when a query would be served now; for load balancers, without a token."""

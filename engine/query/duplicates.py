@@ -75,6 +75,7 @@ class _Repeat:
     certainty: float
     items: list[_Item]
     shown: _Shown
+    is_private: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,8 @@ def _same_name(statement: Renamed, select: _Select, refusal: re.Match[str]) -> _
     first, second = refusal["first"], refusal["second"]
     items, star, sql = select.items, select.star, statement.sql
     position, expression = one, second
+    if one < len(items) == star <= other:
+        return _same_as_sort_key(statement, items[one], first)
     if other < star:
         kept, target = items[one], items[other]
     elif one < star < len(items):
@@ -168,6 +171,18 @@ def _same_name(statement: Renamed, select: _Select, refusal: re.Match[str]) -> _
     return _Repeat(alike + is_same, _copies(select, target, kept, statement), shown)
 
 
+def _same_as_sort_key(statement: Renamed, item: _Item, expression: str) -> _Repeat | None:
+    """``SELECT id::text … ORDER BY id``: the second column is one that only sorts.
+
+    The item gets its own name as its alias, for in Postgres ORDER BY means the output column.
+    """
+    name = _written_name(item)
+    if name is None or _alias_start(item) < len(item) or _is_column(item):
+        return None
+    alike = _likeness(item, expression, statement.sql)
+    return _Repeat(alike, [item], _Shown(name, None), is_private=False) if alike else None
+
+
 def _best_match(items: list[_Item], expression: str, statement: Renamed) -> _Item | None:
     """The item after a wildcard that DataFusion most likely spells so."""
     free = [item for item in items if not _is_star(item) and not _is_private(item, statement)]
@@ -181,7 +196,7 @@ def _best_match(items: list[_Item], expression: str, statement: Renamed) -> _Ite
 
 
 def _same_as_column(statement: Renamed, select: _Select, name: str) -> _Repeat | None:
-    """Items of this name that are no columns, where a column of the name may be, too."""
+    """Items of this name that are no columns, where a column has the name, too."""
     named = [
         item
         for item in select.items
@@ -190,10 +205,9 @@ def _same_as_column(statement: Renamed, select: _Select, name: str) -> _Repeat |
         and _item_name(item, statement.sql) == name
     ]
     made = [item for item in named if not _is_column(item)]
-    has_column = len(made) < len(named)
-    if not made or not (has_column or select.star < len(select.items)):
-        return None
-    return _Repeat(1.0 + has_column, made, _Shown(name, None))
+    # Without one in sight the column is behind a wildcard, or one that only sorts.
+    certainty = 1.0 + (len(made) < len(named) or select.star < len(select.items))
+    return _Repeat(certainty, made, _Shown(name, None)) if made else None
 
 
 def _copies(select: _Select, target: _Item, kept: _Item, statement: Renamed) -> list[_Item]:
@@ -212,8 +226,10 @@ def _alias(statement: Renamed, repeat: _Repeat) -> Renamed:
     done = 0
     prefix = _prefix(statement)
     for item in repeat.items:
-        alias = f"{prefix}{len(aliases)}"
-        aliases[alias] = repeat.shown
+        alias = repeat.shown.name.replace('"', '""')
+        if repeat.is_private:
+            alias = f"{prefix}{len(aliases)}"
+            aliases[alias] = repeat.shown
         pieces += (statement.sql[done : item[_alias_start(item) - 1].end + 1], f' AS "{alias}"')
         done = item[-1].end + 1
     sql = "".join((*pieces, statement.sql[done:]))

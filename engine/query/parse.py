@@ -12,6 +12,7 @@ crash) and takes exponential time on joins without ON. Its tokenizer does neithe
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import sqlglot
 from sqlglot.errors import SqlglotError
@@ -120,6 +121,7 @@ _FORBIDDEN = frozenset(
 _EXPLAINED = {"SELECT", "WITH", "VALUES", "("}
 _EXPLAIN_OPTIONS = {"ANALYZE", "VERBOSE", "FORMAT"}
 _SHOW_COLUMNS = (["COLUMNS", "FROM"], ["COLUMNS", "IN"])
+_SAMPLE_SIZES = {_T.L_PAREN, _T.NUMBER, _T.VAR}  # else it is a column of that name
 _TABLES_VIEW = (("information_schema", "tables"),)
 _LEAD = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|;)*(?P<word>\w+|\(|)", re.DOTALL)
 
@@ -247,8 +249,9 @@ def _check_size(tokens: list[Token], terms_max: int) -> None:
 
 def _check_sampling(tokens: list[Token]) -> None:
     """DataFusion reads TABLESAMPLE and answers from all rows, which no one would notice."""
-    if any(token.token_type is _T.TABLE_SAMPLE for token in tokens):
-        raise SqlInvalid("TABLESAMPLE is not supported. Use WHERE random() < 0.1 instead.")
+    for token, after in pairwise(tokens):
+        if token.token_type is _T.TABLE_SAMPLE and after.token_type in _SAMPLE_SIZES:
+            raise SqlInvalid("TABLESAMPLE is not supported. Use WHERE random() < 0.1 instead.")
 
 
 def _parse_show(tokens: list[Token]) -> ParsedSql:

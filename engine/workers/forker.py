@@ -180,7 +180,6 @@ def _environment() -> dict[str, str]:
         "TZ": "UTC",
         "PYTHONPATH": str(package_root),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "RUST_MIN_STACK": str(8 * 1024 * 1024),
         "RUST_BACKTRACE": "0",
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "4",

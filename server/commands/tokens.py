@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from catalog.settings import Settings
@@ -19,6 +20,8 @@ from engine.service.secret_values import rotate_secrets
 from server.observe import configure_logging
 
 T = TypeVar("T")
+
+_WIDTH_MAX = 1000
 
 
 def create(settings: Settings, *, name: str, workspace_id: str | None) -> None:
@@ -34,6 +37,8 @@ def create(settings: Settings, *, name: str, workspace_id: str | None) -> None:
 def show(settings: Settings) -> None:
     """Print the tokens without their secrets, revoked ones included."""
     table = Table("Id", "Name", "Workspace", "Created", "Revoked", header_style="bold")
+    for column in table.columns:
+        column.no_wrap = True  # an id cut in two cannot be copied
     for token in _run(settings, identity.list_tokens):
         table.add_row(
             token.id,
@@ -42,7 +47,10 @@ def show(settings: Settings) -> None:
             f"{token.created_at:%Y-%m-%d %H:%M}",
             f"{token.revoked_at:%Y-%m-%d %H:%M}" if token.revoked_at else "",
         )
-    Console().print(table)
+    console = Console()
+    needed = Measurement.get(console, console.options.update(max_width=_WIDTH_MAX), table).maximum
+    console.width = max(console.width, needed)
+    console.print(table)
 
 
 def revoke(settings: Settings, id_or_name: str) -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from tests.cli.conftest import ROOT, TIMEOUT_S, Finished, Run
-from tests.server.running import TOKEN, RunningServer
+from tests.server.running import TOKEN, RunningServer, serving
 
 
 def assert_one_sentence(finished: Finished, *words: str) -> None:
@@ -203,6 +203,34 @@ def test_tokens_are_made_listed_used_and_revoked_beside_a_running_server(
     assert secret not in listed
     assert tidemill("token", "revoke", "laptop", "--data-dir", folder).returncode == 0
     assert_one_sentence(tidemill("token", "revoke", "laptop", "--data-dir", folder), "laptop")
+
+
+def test_a_workspace_is_chosen_when_the_token_sees_several(tidemill: Run, tmp_path: Path) -> None:
+    path = tmp_path / "fish.csv"
+    path.write_text("name\nCod\n")
+    with serving(tmp_path / "data") as server, server.client() as client:
+        made = client.post("/v1/workspaces", json={"name": "second"}).json()["workspace"]
+        place = {"url": server.url, "api_key": TOKEN}
+        for encoding in ("table", "csv"):
+            finished = tidemill("query", "SELECT 1", "--format", encoding, **place)
+            assert_one_sentence(finished, "--workspace", "TIDEMILL_WORKSPACE")
+        assert_one_sentence(tidemill("upload", path, **place), "--workspace")
+        chosen = ("--workspace", made["public_id"])
+        assert tidemill("upload", path, *chosen, **place).returncode == 0
+        asked = ("query", "SELECT name FROM fish", "--format", "csv")
+        assert tidemill(*asked, *chosen, **place).stdout.split() == [b"name", b"Cod"]
+        place["workspace"] = made["public_id"]
+        assert tidemill(*asked, **place).stdout.split() == [b"name", b"Cod"]
+        place["workspace"] = "work_unknown"
+        assert_one_sentence(tidemill(*asked, **place), "Workspace")
+
+
+def test_a_list_of_tokens_shows_whole_ids_on_a_narrow_page(tidemill: Run, tmp_path: Path) -> None:
+    made = tidemill("token", "create", "a name that is rather long " * 3, "--data-dir", tmp_path)
+    identifier = made.stderr.decode().split()[1]
+    listed = tidemill("token", "list", "--data-dir", tmp_path)  # piped: 80 columns
+    assert identifier in listed.stdout.decode()
+    assert "…" not in listed.stdout.decode()
 
 
 def test_secrets_are_rotated(tidemill: Run, tmp_path: Path) -> None:

@@ -5,13 +5,15 @@ import itertools
 import json
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from server.demo import FACT_FILES, FACTS, QUESTIONS, TPCH_TABLES
-from tests.cli.conftest import Run
+from tests.cli.conftest import ROOT, TIMEOUT_S, Run
 
 
 @pytest.mark.system
@@ -31,6 +33,26 @@ def test_the_demo_answers_everything_and_leaves_nothing_running(
     assert found is not None
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(found[1]))) != 0
+
+
+def test_the_demo_looks_for_its_generator_before_it_starts_a_server(tmp_path: Path) -> None:
+    lonely = tmp_path / "python"
+    lonely.symlink_to(sys.executable)
+    program = (
+        f"import sys; sys.executable = {str(lonely)!r}; sys.argv = ['tidemill', 'demo', "
+        f"'--data-dir', {str(tmp_path / 'demo')!r}]; from server.cli import main; main()"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={"PATH": "/nowhere"},
+        capture_output=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert finished.returncode == 1
+    assert b"pip install tpchgen-cli" in finished.stderr
+    assert not (tmp_path / "demo").exists()
 
 
 def test_the_elements_are_complete_and_ordered() -> None:

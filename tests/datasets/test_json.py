@@ -171,7 +171,7 @@ def test_the_deepest_nesting_allowed_is_read_back() -> None:
 @pytest.mark.parametrize("number", ["1e400", "9" * 400])
 def test_a_number_out_of_range_after_many_good_ones_is_an_error(number: str) -> None:
     with pytest.raises(LoadError, match="out of the range of numbers"):
-        load(MANY.replace(":", ":0.") + f'{{"a":{number}}}\n', "json")
+        load('{"a":0.5}\n' * 300_000 + f'{{"a":{number}}}\n', "json")
     with pytest.raises(LoadError, match="out of the range of numbers"):
         load(f'{{"a":{number}}}\n', "json", {"a": "DOUBLE"})
 

@@ -194,11 +194,11 @@ NAN_ANSWERS = [
     ("SELECT k FROM t WHERE b > 5", [(1,)]),
     ("SELECT k FROM t WHERE isnan(b)", [(1,)]),
     ("SELECT k FROM t WHERE NOT isnan(single)", [(1,)]),
-    ("SELECT k FROM t WHERE isnan(\"all\") ORDER BY k", [(1,), (2,)]),
+    ('SELECT k FROM t WHERE isnan("all") ORDER BY k', [(1,), (2,)]),
     ("SELECT b, count(*) FROM t GROUP BY b ORDER BY b", [(2.0, 1), (NAN, 1)]),
     ("SELECT k, s['f'] FROM t WHERE s['f'] > 5", [(1, NAN)]),
     ("SELECT max(s['f']), max(l[1]) FROM t", [(NAN, NAN)]),
-    ("SELECT k FROM t WHERE \"s.f\" = 1 ORDER BY k", [(1,), (2,)]),
+    ('SELECT k FROM t WHERE "s.f" = 1 ORDER BY k', [(1,), (2,)]),
 ]
 
 

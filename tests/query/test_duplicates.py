@@ -13,6 +13,7 @@ def context() -> SessionContext:
     context = SessionContext(SessionConfig().set("datafusion.sql_parser.dialect", "PostgreSQL"))
     for statement in (
         "CREATE TABLE t AS SELECT * FROM (VALUES (1, 'u', 2.5), (2, 'v', 3.5)) AS v(id, b, x)",
+        "CREATE TABLE s AS SELECT * FROM (VALUES (10), (9)) AS v(id)",
         'CREATE TABLE d AS SELECT 1 AS "a.b", 2 AS y, 3 AS "A"',
     ):
         context.sql(statement).collect()
@@ -41,8 +42,12 @@ def ask(context: SessionContext, sql: str) -> tuple[list[str], list[list[object]
     [
         ("SELECT b, b::text FROM t ORDER BY b", "b b", ["u", "u"]),
         ("SELECT b, cast(b AS varchar) FROM t ORDER BY b", "b b", ["u", "u"]),
-        ("SELECT id::text, id::text FROM t ORDER BY b", "id id", ["1", "1"]),
-        ("SELECT id::text, id, id::bigint z, id FROM t ORDER BY b", "id id z id", ["1", 1, 1, 1]),
+        ("SELECT id::text, id::text FROM t WHERE id = 1", "t.id t.id", ["1", "1"]),
+        (
+            "SELECT id::text, id, id::bigint z, id FROM t WHERE id = 1",
+            "t.id t.id z t.id",
+            ["1", 1, 1, 1],
+        ),
         ("SELECT id::double precision b, b FROM t ORDER BY 1", "b b", [1.0, "u"]),
         ("SELECT 1, 1::text", "Int64(1) Int64(1)", [1, "1"]),
         ("SELECT (1), 1", "Int64(1) Int64(1)", [1, 1]),
@@ -55,6 +60,9 @@ def ask(context: SessionContext, sql: str) -> tuple[list[str], list[list[object]
         ('SELECT x."a.b", x."a.b" FROM d x', "a.b a.b", [1, 1]),
         ('SELECT "A", "A" FROM d', "A A", [3, 3]),
         ('SELECT y AS "A", "A" FROM d', "A A", [2, 3]),
+        ("SELECT id::text FROM s ORDER BY id", "id", ["10"]),
+        ("SELECT id::text FROM s ORDER BY s.id", "id", ["9"]),
+        ("SELECT id::text AS id FROM s ORDER BY s.id", "id", ["9"]),
         ("SELECT id, x AS id FROM t ORDER BY 1", "id id", [1, 2.5]),
         ("SELECT *, x AS id FROM t ORDER BY 1", "id b x id", [1, "u", 2.5, 2.5]),
         ("SELECT *, b FROM t ORDER BY 1", "id b x b", [1, "u", 2.5, "u"]),

@@ -194,3 +194,10 @@ def test_a_request_id_of_the_client_is_kept_when_it_is_harmless(client: httpx.Cl
     assert kept.headers["x-request-id"] == "abc-123"
     replaced = client.get("/health", headers={"X-Request-Id": "a b"})
     assert replaced.headers["x-request-id"] != "a b"
+
+
+def test_health_answers_head_like_get_without_a_body(client: httpx.Client) -> None:
+    head, get = client.head("/health"), client.get("/health")
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("content-type", "content-length"):
+        assert head.headers[name] == get.headers[name]

@@ -266,6 +266,28 @@ class TestFilesAndDatasets:
         response = client.post("/v1/datasets", json={"label": "x", "source": source})
         assert response.status_code in {400, 422}, response.text
 
+    @pytest.mark.parametrize(
+        ("body", "named"),
+        [
+            ({"columns": {"a": "TEXT"}}, "'columns' belongs inside 'source'"),
+            ({"source": {"inline": {"format": "csv", "content": "a\n1\n"}, "x": 1}}, "source.x"),
+        ],
+    )
+    def test_a_key_that_would_do_nothing_is_refused_by_name(
+        self, client: httpx.Client, body: dict[str, Any], named: str
+    ) -> None:
+        source = {"inline": {"format": "csv", "content": "a\n1\n"}}
+        response = client.post("/v1/datasets", json={"label": "x", "source": source, **body})
+        assert response.status_code in {400, 422}
+        assert named in response.text
+
+    def test_columns_beside_inline_decide_the_types(self, client: httpx.Client) -> None:
+        source = {"inline": {"format": "csv", "content": "a\n1\n"}, "columns": {"a": "TEXT"}}
+        body = {"label": "x", "table_name": fresh("typed"), "source": source, "columns": None}
+        made = answered(client.post("/v1/datasets", json=body), 201)
+        (column,) = answered(client.get(f"/v1/datasets/{made['id']}"))["columns"]
+        assert column["data_type"] == "Utf8"
+
     def test_a_query_dataset_is_refreshed(self, client: httpx.Client) -> None:
         body = {"label": "q", "table_name": fresh("made"), "source": {"sql": "SELECT 1 AS a"}}
         made = answered(client.post("/v1/datasets", json=body), 201)

@@ -105,8 +105,11 @@ async def test_a_dead_zygote_is_replaced_at_once(pool: WorkerPool) -> None:
 
 async def test_killed_workers_are_replaced(pool: WorkerPool) -> None:
     for _ in range(3):
-        for worker in list(pool._idle):
+        killed = list(pool._idle)
+        for worker in killed:
             pool._forker.kill(worker.pid)
-        with contextlib.suppress(EngineError):
+        with contextlib.suppress(EngineError):  # the pool may not have heard of it yet
             await ask(pool, "SELECT 1")
+        while not all(worker.is_gone for worker in killed):
+            await asyncio.sleep(0.01)
         assert await ask(pool, "SELECT 1") == b"[1]"
