@@ -122,6 +122,7 @@ _EXPLAINED = {"SELECT", "WITH", "VALUES", "("}
 _EXPLAIN_OPTIONS = {"ANALYZE", "VERBOSE", "FORMAT"}
 _SHOW_COLUMNS = (["COLUMNS", "FROM"], ["COLUMNS", "IN"])
 _SAMPLE_SIZES = {_T.L_PAREN, _T.NUMBER, _T.VAR}  # else it is a column of that name
+_TABLE_ENDS = {_T.VAR, _T.IDENTIFIER, _T.R_PAREN}
 _TABLES_VIEW = (("information_schema", "tables"),)
 _LEAD = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|;)*(?P<word>\w+|\(|)", re.DOTALL)
 
@@ -249,8 +250,13 @@ def _check_size(tokens: list[Token], terms_max: int) -> None:
 
 def _check_sampling(tokens: list[Token]) -> None:
     """DataFusion reads TABLESAMPLE and answers from all rows, which no one would notice."""
-    for token, after in pairwise(tokens):
-        if token.token_type is _T.TABLE_SAMPLE and after.token_type in _SAMPLE_SIZES:
+    for index, (token, after) in enumerate(pairwise(tokens)):
+        is_sample = token.token_type is _T.TABLE_SAMPLE and after.token_type in _SAMPLE_SIZES
+        if token.text.upper() == "SAMPLE":  # also an alias with a list of columns
+            ahead = [other.token_type for other in tokens[index + 1 : index + 3]]
+            before = tokens[index - 1].token_type if index else None
+            is_sample = ahead == [_T.L_PAREN, _T.NUMBER] and before in _TABLE_ENDS
+        if is_sample:
             raise SqlInvalid("TABLESAMPLE is not supported. Use WHERE random() < 0.1 instead.")
 
 

@@ -249,8 +249,7 @@ class WorkerPool:
             tasks_max = self._settings.worker_recycle_queries
             tasks_max += secrets.randbelow(tasks_max // 4 + 1)
             worker = await Worker.connect(pid, sock, tasks_max=tasks_max)
-            async with asyncio.timeout(_READY_TIMEOUT_S):
-                await worker.receive()
+            await self._wait_until_ready(worker)
         except (OSError, TimeoutError, WorkerGone, RuntimeError) as error:
             _log.error("workers.start_failed", error=type(error).__name__)
             return
@@ -259,11 +258,22 @@ class WorkerPool:
         self._idle.append(worker)
         self._dispatch()
 
+    async def _wait_until_ready(self, worker: Worker) -> None:
+        try:
+            async with asyncio.timeout(_READY_TIMEOUT_S):
+                await worker.receive()
+        except BaseException:
+            self._forker.kill(worker.pid)
+            worker.close()
+            raise
+
     async def _tick(self) -> None:
         """Grow while work waits; let surplus workers go when they idle."""
         while True:
             await asyncio.sleep(_TICK_S)
-            self._idle = deque(worker for worker in self._idle if not worker.is_gone)
+            for worker in [worker for worker in self._idle if worker.is_gone]:
+                self._idle.remove(worker)
+                self._discard(worker)
             self._fill()
             self._dispatch()
             surplus = len(self._idle) + len(self._busy) - self._settings.workers

@@ -84,6 +84,7 @@ def test_sampling_is_refused_and_a_column_of_that_name_is_not() -> None:
     for sql in (
         "SELECT * FROM t TABLESAMPLE BERNOULLI (10)",
         "SELECT * FROM (SELECT * FROM t tablesample system (1)) u",
+        "SELECT * FROM t SAMPLE (10)",
     ):
         with pytest.raises(SqlInvalid, match="TABLESAMPLE is not supported"):
             parse_sql(sql, terms_max=10)

@@ -110,6 +110,6 @@ async def test_killed_workers_are_replaced(pool: WorkerPool) -> None:
             pool._forker.kill(worker.pid)
         with contextlib.suppress(EngineError):  # the pool may not have heard of it yet
             await ask(pool, "SELECT 1")
-        while not all(worker.is_gone for worker in killed):
+        while not all(worker.is_gone for worker in killed):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
         assert await ask(pool, "SELECT 1") == b"[1]"
