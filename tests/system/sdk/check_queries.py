@@ -140,6 +140,8 @@ def check_large_answer_is_whole(user: User) -> None:
 
 def check_bad_sql_is_a_400(user: User) -> None:
     error = refused(lambda: user.query("SELEC 1"), 400)
+    assert "SQL_INVALID" in error.body
+    error = refused(lambda: user.query("DROP TABLE t"), 400)
     assert "STATEMENT_FORBIDDEN" in error.body
     error = refused(lambda: user.query("SELECT nope(1)"), 400)
     assert error.data.error.code == "SQL_INVALID"
