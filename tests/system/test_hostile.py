@@ -133,7 +133,8 @@ def test_a_hostile_statement_ends_as_documented(scene: Scene, statement: Hostile
         assert response.status_code == 200, response.text
         assert response.json()["rows"] == statement.rows
     else:
-        assert (response.status_code, response.json()["error"]["code"]) in statement.ends
+        refusal = response.json().get("error", {"code": "ANSWER"})
+        assert (response.status_code, refusal["code"]) in statement.ends
         assert "root:" not in response.text
     scene.assert_calm()
 
