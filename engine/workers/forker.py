@@ -16,10 +16,12 @@ from typing import Any
 import structlog
 
 import engine
+from engine.workers import priority
 
 _log = structlog.get_logger()
 _MESSAGE_BYTES = 4096
 _START_TIMEOUT_S = 60.0
+_END_TIMEOUT_S = 10.0
 
 
 class Forker:
@@ -70,7 +72,7 @@ class Forker:
         if future is None:
             return None
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(_END_TIMEOUT_S):
                 return await asyncio.shield(future)
         return None
 
@@ -83,6 +85,7 @@ class Forker:
         """End a worker at once."""
         if pid is None:
             return
+        priority.restore(pid)  # a process that gives way also takes its time to die
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
