@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
-import datafusion
 import pyarrow as pa
 from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOptions
 from datafusion.catalog import Catalog, Schema, Table
@@ -158,8 +157,3 @@ def _schema_of(context: SessionContext, catalog: str, schema: str) -> Schema:
     if schema not in owner.schema_names():
         owner.register_schema(schema, Schema.memory_schema())
     return owner.schema(schema)
-
-
-def engine_version() -> str:
-    """The version of DataFusion that plans and runs."""
-    return datafusion.__version__
