@@ -115,10 +115,15 @@ class Client:
         return _object(self.send("POST", "/v1/query", json={"sql": sql, **options}))
 
     def wait_for_run(
-        self, run_id: str, on_poll: Callable[[], None] | None = None
+        self, run_id: str, pause: Callable[[float], None] = time.sleep
     ) -> dict[str, Any]:
-        """Poll a query run until it has ended; a failed run is an error."""
-        run = self._poll(f"/v1/query-runs/{run_id}", on_poll)
+        """Poll a query run until it has ended; a failed run is an error.
+
+        Args:
+            run_id: of the run.
+            pause: waits so many seconds between two polls.
+        """
+        run = self._poll(f"/v1/query-runs/{run_id}", pause=pause)
         if run["status"] != "succeeded":
             raise ClientError(run["error_message"] or f"The query was {run['status']}.")
         return run
@@ -167,7 +172,8 @@ class Client:
     def _poll(
         self,
         path: str,
-        on_poll: Callable[[], None] | None = None,
+        *,
+        pause: Callable[[float], None] = time.sleep,
         on_job: Progress | None = None,
     ) -> dict[str, Any]:
         deadline = time.monotonic() + _WAIT_S
@@ -176,12 +182,10 @@ class Client:
             state = _object(self.send("GET", path))
             if state["status"] not in {"pending", "running", "processing"}:
                 return state
-            if on_poll is not None:
-                on_poll()
             progress = state.get("progress") or {}
             if on_job is not None and "bytes" in progress:
                 on_job(progress["bytes"], progress["bytes_total"])
-            time.sleep(pause_s)
+            pause(pause_s)
             pause_s = min(2 * pause_s, _POLL_MOST_S)
         raise ClientError(f"Gave up waiting for {path} after {_WAIT_S:g} s.")
 

@@ -253,11 +253,12 @@ def _poll_and_read_back(client: Client, console: Console) -> None:
     submitted = client.run_query(PRICING_SUMMARY, **{"async": True})
     polls = 0
 
-    def count() -> None:
+    def pause(seconds: float) -> None:
         nonlocal polls
         polls += 1
+        time.sleep(seconds)
 
-    run = client.wait_for_run(submitted["query_run_id"], count)
+    run = client.wait_for_run(submitted["query_run_id"], pause)
     elapsed_ms = (time.perf_counter() - started) * 1000
     _time(console, elapsed_ms, f"run {run['id']} {run['status']} after {polls + 1} polls")
     result_id = run["result_id"]

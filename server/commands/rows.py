@@ -6,9 +6,10 @@ its kept result is read by the page. The other formats pass through as the serve
 
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+import threading
+from contextlib import suppress
+from types import FrameType, TracebackType
+from typing import Any, Self
 
 import orjson
 from rich.console import Console
@@ -58,17 +59,15 @@ def table_of(answer: dict[str, Any], *, title: str | None = None) -> Table:
 
 def _print_first_rows(client: Client, sql: str, rows_max: int) -> None:
     notes = Console(stderr=True)
-    with _interrupts_held() as held:
+    with _Interrupts() as interrupts:
         run_id = client.run_query(sql, **{"async": True})["query_run_id"]
-    try:
-        if held:
-            signal.raise_signal(held[0])
-        with notes.status("Running; Ctrl-C stops the query."):
-            run = client.wait_for_run(run_id)
-    except KeyboardInterrupt:
-        with suppress(ClientError):  # it may have ended in this very moment
-            client.send("POST", f"/v1/query-runs/{run_id}/cancel")
-        raise
+        try:
+            with notes.status("Running; Ctrl-C stops the query."):
+                run = client.wait_for_run(run_id, pause=interrupts.pause)
+        except KeyboardInterrupt:
+            with suppress(ClientError):  # it may have ended in this very moment
+                client.send("POST", f"/v1/query-runs/{run_id}/cancel")
+            raise
     answer = client.read_result(run["result_id"], limit=rows_max)
     Console().print(table_of(answer))
     shown, total = answer["row_count"], answer["total_row_count"]
@@ -77,15 +76,37 @@ def _print_first_rows(client: Client, sql: str, rows_max: int) -> None:
     notes.print(f"{part}, {run['execution_time_ms']} ms", highlight=False)
 
 
-@contextmanager
-def _interrupts_held() -> Iterator[list[int]]:
-    """Note Ctrl-C for later: a query must not start without its id being known."""
-    held: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _frame: held.append(number))
-    try:
-        yield held
-    finally:
-        signal.signal(signal.SIGINT, before)
+class _Interrupts:
+    """Inside the block Ctrl-C is heard between requests only, a second one at once.
+
+    An interrupt in the middle of a request would leave a query running whose id nobody knows, or a
+    connection nobody can send the cancellation on.
+    """
+
+    def __init__(self) -> None:
+        self._pressed = threading.Event()
+
+    def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGINT, self._press)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def pause(self, seconds: float) -> None:
+        """Sleep; raise ``KeyboardInterrupt`` as soon as there was a Ctrl-C."""
+        if self._pressed.wait(seconds):
+            raise KeyboardInterrupt
+
+    def _press(self, _number: int, _frame: FrameType | None) -> None:
+        if self._pressed.is_set():
+            raise KeyboardInterrupt
+        self._pressed.set()
 
 
 def _cell(value: object) -> str:

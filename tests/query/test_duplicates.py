@@ -1,7 +1,5 @@
 """Output names that repeat, planned by the real planner."""
 
-import time
-
 import pytest
 from datafusion import SessionConfig, SessionContext
 
@@ -20,10 +18,12 @@ def context() -> SessionContext:
     return context
 
 
-def ask(context: SessionContext, sql: str) -> tuple[list[str], list[list[object]]]:
+def ask(
+    context: SessionContext, sql: str, *, plans_max: int = 1000
+) -> tuple[list[str], list[list[object]]]:
     """The shown names and the rows, in the way a worker plans."""
     renamed = Renamed(sql)
-    while True:
+    for _ in range(plans_max):
         try:
             frame = context.sql(renamed.sql)
         except Exception as error:
@@ -35,6 +35,7 @@ def ask(context: SessionContext, sql: str) -> tuple[list[str], list[list[object]
         columns = [column for batch in frame.collect() for column in batch.columns]
         rows = [list(row) for row in zip(*(c.to_pylist() for c in columns), strict=True)]
         return shown_names(frame.schema().names, renamed), rows
+    raise AssertionError(f"not planned after {plans_max} rounds")
 
 
 @pytest.mark.parametrize(
@@ -135,10 +136,8 @@ def test_other_refusals_are_not_touched() -> None:
 
 
 def test_a_thousand_repeats_take_one_round(context: SessionContext) -> None:
-    started = time.perf_counter()
-    shown, _ = ask(context, "SELECT " + ", ".join(["1"] * 1000))
+    shown, _ = ask(context, "SELECT " + ", ".join(["1"] * 1000), plans_max=2)
     assert shown == ["Int64(1)"] * 1000
-    assert time.perf_counter() - started < 10
 
 
 def test_rounds_are_bounded(context: SessionContext) -> None:

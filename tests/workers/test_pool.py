@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -100,9 +99,7 @@ async def test_a_dead_zygote_is_replaced_at_once(pool: WorkerPool) -> None:
     os.kill(zygote.pid, signal.SIGKILL)
     with contextlib.suppress(EngineError):  # its last workers die with it, this one perhaps
         await ask(pool, "SELECT 1")
-    started = time.monotonic()
-    assert await ask(pool, "SELECT 1") == b"[1]"
-    assert time.monotonic() - started < 15
+    assert await asyncio.wait_for(ask(pool, "SELECT 1"), 15) == b"[1]"
 
 
 async def test_killed_workers_are_replaced(pool: WorkerPool) -> None:
