@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
+from typing_extensions import override
 
 from server.client import Client
 from server.commands.rows import print_query
@@ -107,6 +108,7 @@ def test_an_interrupt_while_the_query_is_being_submitted_stops_it_too(
     run_ids = []
 
     class Interrupted(Client):
+        @override
         def run_query(self, sql: str, **options: Any) -> dict[str, Any]:
             signal.raise_signal(signal.SIGINT)
             submitted = super().run_query(sql, **options)
