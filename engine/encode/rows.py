@@ -34,17 +34,26 @@ class JsonRowsEncoder:
 
     def encode(self, batch: pa.RecordBatch) -> Iterator[Chunk]:
         """Yield `[cell,cell]` for each row, with a comma before all but the very first."""
+        few = few_rows_text(batch)
+        if few is not None:
+            if b"null" in few:
+                self._note_nonfinite(batch)
+            yield from self._pieces(few)
+            return
         for part in self._pacer.slices(batch):
             self._note_nonfinite(part)
-            text = few_rows_text(part) or text_bytes(row_text(part))
+            text = text_bytes(row_text(part))
             self._pacer.note(part.num_rows, len(text))
-            # Every row begins with a comma; the very first row of the response loses it.
-            yield from pieces(text, start=int(self._is_first))
-            self._is_first = False
+            yield from self._pieces(text)
 
     def finish(self) -> bytes:
         """Return nothing."""
         return b""
+
+    def _pieces(self, text: Chunk) -> Iterator[Chunk]:
+        """Every row begins with a comma; the very first row of the response loses it."""
+        yield from pieces(text, start=int(self._is_first))
+        self._is_first = False
 
     def _note_nonfinite(self, part: pa.RecordBatch) -> None:
         for index, column in enumerate(part.columns):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-import sqlglot
+from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
@@ -26,6 +26,7 @@ _DEPTH_MAX = 200
 _NAME_PARTS_MAX = 3
 _WORD_CHARS_MAX = 60
 
+_DIALECT = Dialect.get_or_raise("postgres")
 _T = TokenType
 _OPENING = {_T.L_PAREN, _T.L_BRACKET, _T.L_BRACE, _T.CASE}
 _CLOSING = {_T.R_PAREN, _T.R_BRACKET, _T.R_BRACE, _T.END}
@@ -218,7 +219,7 @@ def _tokenize(sql: str) -> list[Token]:
     if "\x00" in sql:
         raise SqlInvalid("SQL must not contain NUL characters.")
     try:
-        tokens = sqlglot.tokenize(sql, dialect="postgres")
+        tokens = _DIALECT.tokenize(sql)
     except SqlglotError as error:
         raise SqlInvalid("SQL parse error: " + str(error).partition("\n")[0]) from None
     while tokens and tokens[-1].token_type is _T.SEMICOLON:

@@ -6,7 +6,8 @@ workspace may not see is not found, exactly like what does not exist.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -24,6 +25,8 @@ RESULTS = "results"
 INFORMATION_SCHEMA = "information_schema"
 _RESULT_CATALOGS = ("hotdata", "runtimedb")
 _PARTS = 3
+
+T = TypeVar("T")
 
 
 async def resolve_tables(
@@ -46,8 +49,8 @@ async def resolve_tables(
     Returns:
         One binding for each found name, under the name DataFusion will look it up by.
     """
-    found = await asyncio.gather(
-        *(_resolve(engine, caller, name, (default_catalog, default_schema)) for name in names)
+    found = await _together(
+        [_resolve(engine, caller, name, (default_catalog, default_schema)) for name in names]
     )
     return tuple(binding for binding in found if binding is not None)
 
@@ -93,7 +96,7 @@ async def _dataset(
     version = await _find_version(engine, caller.workspace_id, stored_schema or schema, table)
     if version is None:
         return None
-    paths = await asyncio.gather(*(engine.blobs.local_path(file.key) for file in version.files))
+    paths = await _together([engine.blobs.local_path(file.key) for file in version.files])
     size_bytes = sum(file.size_bytes for file in version.files)
     folder = str(paths[0].parent)
     return TableBinding(catalog, schema, table, folder=folder, size_bytes=size_bytes)
@@ -136,3 +139,10 @@ def _inline(catalog: str, schema: str, table: str, rows: pa.Table) -> TableBindi
     with pa.ipc.new_stream(sink, rows.schema) as stream:
         stream.write_table(rows)
     return TableBinding(catalog, schema, table, ipc=sink.getvalue().to_pybytes())
+
+
+async def _together(work: list[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await all at once; a single one, the usual case, without the cost of a task."""
+    if len(work) == 1:
+        return [await work[0]]
+    return await asyncio.gather(*work)

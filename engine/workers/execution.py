@@ -27,6 +27,7 @@ Resolve = Callable[[tuple[str, ...]], Awaitable[Sequence[TableBinding]]]
 
 _WATCH_S = 0.1
 _SHORT_S = 0.25
+_CAP_S = 1.0
 # Interpreter, libraries and caches of an idle worker do not count against a query.
 _BASE_BYTES = 256 * 1024 * 1024
 # Stacks of new threads, and what an allocator takes ahead of its use.
@@ -109,12 +110,20 @@ class Execution:
         self._forker.kill(self._worker.pid)
 
     def _cap_private_memory(self) -> None:
-        """Between two looks a query can take gigabytes; the kernel looks at every allocation."""
-        held_bytes = memory_of(self._worker.pid).private_bytes
-        most_bytes = held_bytes + self._limits.memory_bytes + _SLACK_BYTES
+        """Between two looks a query can take gigabytes; the kernel looks at every allocation.
+
+        A cap counts from what the worker held when it was set, so it is set anew from time to time.
+        """
+        worker, most_bytes = self._worker, self._limits.memory_bytes
+        now = time.monotonic()
+        if worker.cap_bytes == most_bytes and now - worker.capped_at < _CAP_S:
+            return
+        worker.cap_bytes, worker.capped_at = most_bytes, now
+        held_bytes = memory_of(worker.pid).private_bytes
+        soft_bytes = held_bytes + most_bytes + _SLACK_BYTES
         with contextlib.suppress(ProcessLookupError):
             resource.prlimit(
-                self._worker.pid, resource.RLIMIT_DATA, (most_bytes, resource.RLIM_INFINITY)
+                worker.pid, resource.RLIMIT_DATA, (soft_bytes, resource.RLIM_INFINITY)
             )
 
     async def _why_gone(self) -> EngineError:

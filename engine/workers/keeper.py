@@ -40,12 +40,12 @@ class Keeper:
         self._rows = 0
         self._writer: _Writer | None = None
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Take the next batch."""
+    def add(self, batch: pa.RecordBatch, size_bytes: int) -> None:
+        """Take the next batch, of so many bytes of Arrow data."""
         if self._path is None:
             return
         self._batches.append(batch)
-        self._bytes += batch.nbytes
+        self._bytes += size_bytes
         self._rows += batch.num_rows
         if self._writer is None and self._bytes > self._inline_bytes_max:
             self._writer = _Writer(self._schema, self._path)
@@ -86,11 +86,11 @@ class Keeper:
         self._batches, self._bytes, self._rows = [], 0, 0
 
     def _inline(self) -> bytes:
-        sink = io.BytesIO()
+        sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, self._schema) as stream:
             for batch in self._batches:
-                stream.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=self._schema))
-        return sink.getvalue()
+                stream.write_batch(_with_schema(batch, self._schema))
+        return sink.getvalue().to_pybytes()
 
 
 class _Writer:
@@ -182,8 +182,16 @@ def write_parquet(
             writer.write_table(pa.table(columns, schema=stored))
 
 
+def _with_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    if batch.schema.equals(schema):
+        return batch
+    return pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+
+
 def _unique_names(schema: pa.Schema) -> pa.Schema:
     """Rename repeated columns (``a``, ``a_1``): a kept answer can be a table in later SQL."""
+    if len(set(schema.names)) == len(schema):
+        return schema
     taken: set[str] = set()
     fields = []
     for field in schema:

@@ -5,13 +5,13 @@ its rows; keeping them may take longer and never delays the answer.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
 import orjson
 import pyarrow as pa
-from datafusion import DataFrame, SessionContext
+from datafusion import DataFrame, ExecutionPlan, SessionContext
 
 from engine.encode import Encoder, open_encoder
 from engine.errors import ResourceExhausted
@@ -109,18 +109,20 @@ def _stream(
     keeper: Keeper,
     channel: Channel,
 ) -> int:
-    rows = size = 0
+    rows = total_bytes = 0
     if encoder is not None:
         channel.send(Kind.BODY, encoder.begin())
     for item in frame.execute_stream():
         batch = item.to_pyarrow()
         if batch.num_rows == 0:
             continue
+        size_bytes = batch.nbytes
         rows += batch.num_rows
-        size += batch.nbytes
-        _check_size(task, rows, size)
-        batch = pa.RecordBatch.from_arrays(batch.columns, schema=_with_types(schema, batch))
-        keeper.add(batch)
+        total_bytes += size_bytes
+        _check_size(task, rows, total_bytes)
+        if not batch.schema.equals(schema):
+            batch = pa.RecordBatch.from_arrays(batch.columns, schema=_with_types(schema, batch))
+        keeper.add(batch, size_bytes)
         if encoder is not None:
             for chunk in encoder.encode(batch):
                 channel.send(Kind.BODY, chunk)
@@ -139,6 +141,8 @@ def _check_size(task: QueryTask, rows: int, size_bytes: int) -> None:
 
 
 def _display_schema(schema: pa.Schema, renamed: Renamed) -> pa.Schema:
+    if not renamed.aliases:
+        return schema
     names = shown_names(schema.names, renamed)
     return pa.schema([f.with_name(name) for f, name in zip(schema, names, strict=True)])
 
@@ -161,8 +165,20 @@ def _nullable(schema: pa.Schema, encoder: Encoder | None) -> list[bool]:
 def _scanned(frame: DataFrame) -> dict[str, Any]:
     """Bytes read from files, and rows the scans handed on; nothing where the plan does not tell."""
     bytes_scanned = rows_scanned = 0
-    for name, metrics in frame.execution_plan().collect_metrics():
-        if name.startswith("DataSourceExec"):
+    for leaf in _leaves(frame.execution_plan()):
+        metrics = leaf.metrics()
+        if metrics is not None and leaf.display().startswith("DataSourceExec"):
             bytes_scanned += int(metrics.sum_by_name("bytes_scanned") or 0)
             rows_scanned += int(metrics.output_rows or 0)
     return {"bytes_scanned": bytes_scanned, "rows_scanned": rows_scanned}
+
+
+def _leaves(plan: ExecutionPlan) -> Iterator[ExecutionPlan]:
+    """The nodes without inputs; plans are as deep as statements may be, so there is a stack."""
+    waiting = [plan]
+    while waiting:
+        node = waiting.pop()
+        inputs = node.children()
+        waiting += inputs
+        if not inputs:
+            yield node

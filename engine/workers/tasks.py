@@ -1,13 +1,13 @@
 """What the parent may ask a worker to do, as pure data.
 
 A task names files by their path below the data folder and carries no secret, no URL and nothing
-of the catalog. It crosses the process border as one JSON object (:func:`dump_task`,
-:func:`load_task`); bytes travel as base64 inside it, so they must stay small.
+of the catalog. It crosses the process border as JSON (:func:`dump_task`, :func:`load_task`); bytes
+travel as base64 inside it, so they must stay small.
 """
 
 import base64
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -115,26 +115,25 @@ _NAMES = {task: name for name, task in _TASKS.items()}
 
 
 def dump_task(task: Task) -> bytes:
-    """Write a task as one JSON object."""
-    return orjson.dumps({"task": _NAMES[type(task)], **asdict(task)}, default=_dump_bytes)
+    """Write a task as JSON: its kind and its fields."""
+    return orjson.dumps([_NAMES[type(task)], task], default=_dump_bytes)
 
 
 def load_task(data: bytes | bytearray) -> Task:
     """Read what :func:`dump_task` wrote."""
-    fields = orjson.loads(data)
-    kind = _TASKS[fields.pop("task")]
+    name, fields = orjson.loads(data)
     if "tables" in fields:
         fields["tables"] = load_bindings(fields["tables"])
     if "scan" in fields:
         fields["scan"] = Scan(fields["scan"])
     if fields.get("ipc") is not None:
         fields["ipc"] = base64.b64decode(fields["ipc"])
-    return kind(**fields)
+    return _TASKS[name](**fields)
 
 
 def dump_bindings(bindings: Sequence[TableBinding]) -> bytes:
     """Write bindings as one JSON array."""
-    return orjson.dumps([asdict(binding) for binding in bindings], default=_dump_bytes)
+    return orjson.dumps(bindings, default=_dump_bytes)
 
 
 def load_bindings(items: list[dict[str, Any]]) -> tuple[TableBinding, ...]:

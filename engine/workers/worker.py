@@ -51,6 +51,8 @@ class Worker(asyncio.Protocol):
         self.tasks_left = tasks_max
         self.busy_since: float | None = None
         self.idle_since = time.monotonic()
+        self.cap_bytes: int | None = None
+        self.capped_at = 0.0
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._frames: deque[tuple[Kind, bytes]] = deque()

@@ -18,7 +18,7 @@ def test_large_rows_are_kept_as_parquet(tmp_path: Path) -> None:
     path = tmp_path / "kept.parquet"
     keeper = Keeper(BATCH.schema, str(path), inline_bytes_max=1024)
     for _ in range(5):
-        keeper.add(BATCH)
+        keeper.add(BATCH, BATCH.nbytes)
     assert keeper.finish() == path.stat().st_size
     keeper.close()
     assert pq.read_table(path).num_rows == 500_000
@@ -28,7 +28,7 @@ def test_what_is_given_up_leaves_no_thread() -> None:
     before = threading.active_count()
     keeper = Keeper(BATCH.schema, "/dev/null", inline_bytes_max=1024)
     for _ in range(20):
-        keeper.add(BATCH)
+        keeper.add(BATCH, BATCH.nbytes)
     keeper.close()
     assert threading.active_count() == before
 
@@ -37,7 +37,7 @@ def test_what_is_given_up_leaves_no_thread() -> None:
 @pytest.mark.parametrize("path", ["/dev/full", "/nonexistent/kept.parquet"])
 def test_a_disk_that_refuses_is_an_error_and_no_hang(path: str, rows: int) -> None:
     keeper = Keeper(BATCH.schema, path, ALWAYS_A_FILE)
-    keeper.add(BATCH.slice(0, rows))
+    keeper.add(BATCH.slice(0, rows), BATCH.nbytes)
     with pytest.raises(OSError, match=r"kept\.parquet|No space left"):
         keeper.finish()
     keeper.close()
@@ -48,7 +48,7 @@ def test_a_kept_nan_is_found(tmp_path: Path) -> None:
     nan = float("nan")
     batch = pa.record_batch({"k": [1, 2], "b": [nan, 2.0], "l": [[nan], [2.0]]})
     keeper = Keeper(batch.schema, str(path), ALWAYS_A_FILE)
-    keeper.add(batch)
+    keeper.add(batch, batch.nbytes)
     keeper.finish()
     context = SessionContext()
     context.register_parquet("t", str(path))
