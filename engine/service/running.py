@@ -136,6 +136,7 @@ class RunningQuery:
             timeout_s=settings.query_timeout_s,
             memory_bytes=settings.query_memory_bytes,
             spill_bytes=settings.query_spill_bytes,
+            gives_way=not self._attached,
         )
         pool = self._engine.pool
         async with pool.execute(self._caller.workspace_id, self._task, limits) as execution:

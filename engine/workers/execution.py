@@ -36,11 +36,15 @@ _SLACK_BYTES = 512 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one task may use: wall time in seconds, resident memory and spilled bytes."""
+    """What one task may use: wall time in seconds, resident memory and spilled bytes.
+
+    One that ``gives_way`` runs behind the others from its first moment: nobody waits for it.
+    """
 
     timeout_s: float
     memory_bytes: int
     spill_bytes: int | None = None
+    gives_way: bool = False
 
 
 class Execution:
@@ -64,6 +68,8 @@ class Execution:
     def start(self, task: Task) -> None:
         """Send the task to the worker."""
         self._cap_private_memory()
+        if self._limits.gives_way:
+            self._give_way()
         try:
             self._worker.send(Kind.TASK, dump_task(task))
         except WorkerGone:
@@ -122,9 +128,7 @@ class Execution:
         held_bytes = memory_of(worker.pid).private_bytes
         soft_bytes = held_bytes + most_bytes + _SLACK_BYTES
         with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(
-                worker.pid, resource.RLIMIT_DATA, (soft_bytes, resource.RLIM_INFINITY)
-            )
+            resource.prlimit(worker.pid, resource.RLIMIT_DATA, (soft_bytes, resource.RLIM_INFINITY))
 
     async def _why_gone(self) -> EngineError:
         if self._killed_for is not None:
@@ -161,10 +165,14 @@ class Execution:
                 )
             )
         else:
-            if not self._is_lowered and self._left_s() < self._limits.timeout_s - _SHORT_S:
-                self._is_lowered = True
-                priority.lower(self._worker.pid)
+            if self._left_s() < self._limits.timeout_s - _SHORT_S:
+                self._give_way()
             self._watch_later()
+
+    def _give_way(self) -> None:
+        if not self._is_lowered:
+            self._is_lowered = True
+            priority.lower(self._worker.pid)
 
     def _left_s(self) -> float:
         return self._deadline - time.monotonic()

@@ -1,14 +1,13 @@
 """Keeps the rows of an answer while they pass: a few as Arrow IPC, many as a Parquet file.
 
-The Parquet is written by one thread of low priority beside the thread that encodes the response,
-through a bounded queue: a slow disk slows the query, it never grows the memory. The file is
+The Parquet is written by one thread of low priority beside the thread that encodes the response, or
+after it: a slow disk slows the query, but at most ``held_bytes_max`` wait in memory. The file is
 complete and synced when :meth:`Keeper.finish` returns.
 """
 
 import contextlib
 import io
 import os
-import queue
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -24,17 +23,31 @@ from engine.encode.text import plain_text
 
 _ROW_GROUP_ROWS = 128 * 1024
 _ROW_GROUP_BYTES = 64 * 1024 * 1024
-_QUEUE_GROUPS = 2
+HELD_BYTES_MAX = 96 * 1024 * 1024
 _NICENESS = 10
 
 
 class Keeper:
-    """Takes the batches of one answer."""
+    """Takes the batches of one answer.
 
-    def __init__(self, schema: pa.Schema, path: str | None, inline_bytes_max: int) -> None:
+    Args:
+        schema: of the batches; repeated names are made distinct.
+        path: where the Parquet file goes; None keeps nothing.
+        inline_bytes_max: answers up to this size are kept as Arrow IPC; negative = none.
+        held_bytes_max: how much may wait before a file is written beside the response.
+    """
+
+    def __init__(
+        self,
+        schema: pa.Schema,
+        path: str | None,
+        inline_bytes_max: int,
+        held_bytes_max: int = HELD_BYTES_MAX,
+    ) -> None:
         self._schema = _unique_names(schema)
         self._path = path
         self._inline_bytes_max = inline_bytes_max
+        self._held_bytes_max = held_bytes_max
         self._batches: list[pa.RecordBatch] = []
         self._bytes = 0
         self._rows = 0
@@ -48,7 +61,7 @@ class Keeper:
         self._bytes += size_bytes
         self._rows += batch.num_rows
         if self._writer is None and self._bytes > self._inline_bytes_max:
-            self._writer = _Writer(self._schema, self._path)
+            self._writer = self._open_writer(self._path)
         if self._writer is not None and (
             self._rows >= _ROW_GROUP_ROWS or self._bytes >= _ROW_GROUP_BYTES
         ):
@@ -59,19 +72,24 @@ class Keeper:
         """Whether the answer, as far as it is known, is kept as Arrow IPC."""
         return self._path is not None and self._writer is None and self._inline_bytes_max >= 0
 
+    @property
+    def held_bytes(self) -> int:
+        """Arrow data that is neither written nor handed back yet."""
+        return self._bytes + (self._writer.held_bytes if self._writer is not None else 0)
+
     def finish(self) -> bytes | int | None:
         """End the answer.
 
         Returns:
-            An Arrow IPC stream when the answer is small and ``inline_bytes_max`` not negative, the size in bytes of the Parquet file
-            otherwise, None when nothing is kept.
+            An Arrow IPC stream of a small answer, the size in bytes of the Parquet file of another,
+            None when nothing is kept.
         """
         if self._path is None:
             return None
         if self.is_small:
             return self._inline()
         if self._writer is None:
-            self._writer = _Writer(self._schema, self._path)
+            self._writer = self._open_writer(self._path)
         if self._batches:
             self._hand_over(self._writer)
         return self._writer.finish()
@@ -82,8 +100,11 @@ class Keeper:
             self._writer.abandon()
 
     def _hand_over(self, writer: "_Writer") -> None:
-        writer.put(self._batches)
+        writer.put(self._batches, self._bytes)
         self._batches, self._bytes, self._rows = [], 0, 0
+
+    def _open_writer(self, path: str) -> "_Writer":
+        return _Writer(self._schema, path, self._held_bytes_max)
 
     def _inline(self) -> bytes:
         sink = pa.BufferOutputStream()
@@ -94,22 +115,34 @@ class Keeper:
 
 
 class _Writer:
-    """A thread that writes one Parquet file."""
+    """A thread that writes one Parquet file.
 
-    def __init__(self, schema: pa.Schema, path: str) -> None:
+    It starts when more than ``held_bytes_max`` wait, or at the end: what the client waits for comes
+    first. From then on whoever hands over rows is held back while that much waits.
+    """
+
+    def __init__(self, schema: pa.Schema, path: str, held_bytes_max: int) -> None:
         self._schema = schema
         self._path = Path(path)
-        self._groups: queue.Queue[list[pa.RecordBatch] | None] = queue.Queue(_QUEUE_GROUPS)
+        self._held_bytes_max = held_bytes_max
+        self.held_bytes = 0
+        self._groups: deque[tuple[list[pa.RecordBatch], int]] = deque()
+        self._changed = threading.Condition()
         self._error: BaseException | None = None
-        self._is_at_end = False
+        self._is_complete = False
         self._is_abandoned = False
-        self._thread = threading.Thread(target=self._run, name="keep-result", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
-    def put(self, batches: list[pa.RecordBatch]) -> None:
-        if self._error is not None:
-            raise self._error
-        self._groups.put(batches)
+    def put(self, batches: list[pa.RecordBatch], size_bytes: int) -> None:
+        with self._changed:
+            self._groups.append((batches, size_bytes))
+            self.held_bytes += size_bytes
+            self._changed.notify_all()
+            if self.held_bytes > self._held_bytes_max:
+                self._start()
+                self._changed.wait_for(self._has_room)
+            if self._error is not None:
+                raise self._error
 
     def finish(self) -> int:
         self._end()
@@ -118,13 +151,25 @@ class _Writer:
         return self._path.stat().st_size
 
     def abandon(self) -> None:
-        if self._thread.is_alive():
-            self._is_abandoned = True
+        self._is_abandoned = True
+        if self._thread is not None:
             self._end()
 
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="keep-result", daemon=True)
+            self._thread.start()
+
     def _end(self) -> None:
-        self._groups.put(None)
+        with self._changed:
+            self._is_complete = True
+            self._changed.notify_all()
+            self._start()
+        assert self._thread is not None
         self._thread.join()
+
+    def _has_room(self) -> bool:
+        return self.held_bytes <= self._held_bytes_max or self._error is not None
 
     def _run(self) -> None:
         with contextlib.suppress(OSError):  # a priority is a wish
@@ -132,8 +177,9 @@ class _Writer:
         try:
             self._write()
         except BaseException as error:  # noqa: BLE001 - handed to the thread that asks
-            self._error = error
-            deque(self._taken(), maxlen=0)  # the producer never blocks on a writer that gave up
+            with self._changed:
+                self._error = error
+                self._changed.notify_all()
 
     def _write(self) -> None:
         with self._path.open("wb") as file:
@@ -143,12 +189,17 @@ class _Writer:
                 os.fsync(file.fileno())
 
     def _taken(self) -> Iterator[list[pa.RecordBatch]]:
-        """What is handed over, up to the end; nothing more once that was seen."""
-        while not self._is_at_end:
-            group = self._groups.get()
-            self._is_at_end = group is None
-            if group is not None and not self._is_abandoned:
-                yield group
+        """What is handed over, up to the end; a group counts as held until it is written."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._groups or self._is_complete)
+                if not self._groups or self._is_abandoned:
+                    return
+                batches, size_bytes = self._groups.popleft()
+            yield batches
+            with self._changed:
+                self.held_bytes -= size_bytes
+                self._changed.notify_all()
 
 
 def write_parquet(

@@ -20,7 +20,7 @@ from engine.query.parse import parse_sql
 from engine.workers.channel import Channel
 from engine.workers.failures import missing_table
 from engine.workers.frames import Kind
-from engine.workers.keeper import Keeper
+from engine.workers.keeper import HELD_BYTES_MAX, Keeper
 from engine.workers.session import READ_ONLY, Sessions
 from engine.workers.tasks import QueryTask, TableBinding, load_bindings
 
@@ -46,7 +46,9 @@ def run_statement(task: QueryTask, channel: Channel, sessions: Sessions) -> None
     schema = _display_schema(frame.schema(), renamed)
     channel.send_json(Kind.SCHEMA, {"columns": schema.names})
     encoder = open_encoder(task.encoding, schema) if task.encoding != "none" else None
-    with closing(Keeper(schema, task.persist_path, task.inline_bytes_max)) as keeper:
+    held_bytes_max = 0 if encoder is None else HELD_BYTES_MAX  # nobody waits for a response
+    keeping = Keeper(schema, task.persist_path, task.inline_bytes_max, held_bytes_max)
+    with closing(keeping) as keeper:
         rows = _stream(task, frame, schema, encoder, keeper, channel)
         channel.send_json(
             Kind.DONE,
@@ -58,6 +60,8 @@ def run_statement(task: QueryTask, channel: Channel, sessions: Sessions) -> None
                 **(_scanned(frame) if task.tables else {}),
             },
         )
+        if not keeper.is_small:
+            channel.flush()  # the client has its end before the file has one
         kept = keeper.finish()
         if isinstance(kept, bytes):
             channel.send(Kind.INLINE, kept)

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from datafusion import SessionContext
 
-from engine.workers.keeper import Keeper
+from engine.workers.keeper import HELD_BYTES_MAX, Keeper
 
 ALWAYS_A_FILE = -1
 BATCH = pa.record_batch({"x": pa.array(range(100_000))})
@@ -24,9 +24,24 @@ def test_large_rows_are_kept_as_parquet(tmp_path: Path) -> None:
     assert pq.read_table(path).num_rows == 500_000
 
 
-def test_what_is_given_up_leaves_no_thread() -> None:
+def test_no_more_waits_in_memory_than_may(tmp_path: Path) -> None:
+    path = tmp_path / "kept.parquet"
+    keeper = Keeper(BATCH.schema, str(path), ALWAYS_A_FILE, held_bytes_max=2 * BATCH.nbytes)
+    keeper.add(BATCH, BATCH.nbytes)
+    assert not path.exists()  # the response comes first
+    for _ in range(20):
+        keeper.add(BATCH, BATCH.nbytes)
+        assert keeper.held_bytes <= 4 * BATCH.nbytes  # what waits, and the next row group
+    assert path.exists()
+    keeper.finish()
+    assert keeper.held_bytes == 0
+    assert pq.read_table(path).num_rows == 2_100_000
+
+
+@pytest.mark.parametrize("held_bytes_max", [0, HELD_BYTES_MAX])
+def test_what_is_given_up_leaves_no_thread(held_bytes_max: int) -> None:
     before = threading.active_count()
-    keeper = Keeper(BATCH.schema, "/dev/null", inline_bytes_max=1024)
+    keeper = Keeper(BATCH.schema, "/dev/null", 1024, held_bytes_max)
     for _ in range(20):
         keeper.add(BATCH, BATCH.nbytes)
     keeper.close()

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,16 @@ async def test_killed_workers_are_replaced(pool: WorkerPool) -> None:
         while not all(worker.is_gone for worker in killed):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
         assert await ask(pool, "SELECT 1") == b"[1]"
+
+
+async def test_the_answer_is_complete_before_its_file_is(pool: WorkerPool, tmp_path: Path) -> None:
+    path = tmp_path / "staging" / "kept.parquet"
+    os.mkfifo(path)  # whoever writes there waits for a reader, and nobody reads
+    kept = replace(task("SELECT 1"), persist_path=str(path), inline_bytes_max=-1)
+    seen = []
+    async with pool.execute("ws", kept, LIMITS) as execution:
+        async for kind, _ in execution.frames():
+            seen.append(kind)
+            if kind is Kind.DONE:
+                break
+    assert seen == [Kind.SCHEMA, Kind.BODY, Kind.BODY, Kind.BODY, Kind.DONE]
