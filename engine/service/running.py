@@ -9,7 +9,7 @@ told; at most ``_BUFFER_BYTES`` of encoded rows wait in memory.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,6 +38,20 @@ _NOT_KEPT = "The result could not be kept, so it has no result id."
 _RESULT_FAILED = "The result could not be stored."
 
 
+async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await something that must not stop half-way; a cancellation is raised after its end."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled
+
+
 class RunningQuery:
     """The task of one query. ``work`` is what the run board runs."""
 
@@ -58,6 +72,7 @@ class RunningQuery:
         self.warning: str | None = None
         self.error: EngineError | None = None
         self.is_answered = False
+        self._is_kept = False
 
     @property
     def result_id(self) -> str | None:
@@ -113,8 +128,9 @@ class RunningQuery:
         try:
             await self._execute()
         except asyncio.CancelledError:
-            self.error = QueryCancelled()
-            await asyncio.shield(self._end(RunStatus.CANCELLED, self.error.message))
+            if not self._is_kept:  # else it came too late
+                self.error = QueryCancelled()
+                await to_the_end(self._end(RunStatus.CANCELLED, self.error.message))
             raise
         except EngineError as error:
             self.error = error
@@ -178,9 +194,7 @@ class RunningQuery:
     async def _answer(self, status: ResultStatus) -> None:
         """All rows are here: record the success, then let the client have the end of it."""
         self._succeed()
-        await self._record_result(status)
-        self.is_answered = True
-        self._changed.set()
+        await to_the_end(self._record_answer(status))
 
     async def _publish(self) -> None:
         """The Parquet is complete: make it the result."""
@@ -192,12 +206,14 @@ class RunningQuery:
             _log.error("query.result_not_stored", error=type(error).__name__)
             self._result = replace(self._result, error_message=_RESULT_FAILED)
             self.run = replace(self.run, warning_message=_RESULT_FAILED)
-            self._succeed()
-            await self._record_result(ResultStatus.FAILED)
+            await self._answer(ResultStatus.FAILED)
         else:
             self._result = replace(self._result, blob_key=key, size_bytes=size)
-            self._succeed()
-            await self._record_result(ResultStatus.READY)
+            await self._answer(ResultStatus.READY)
+
+    async def _record_answer(self, status: ResultStatus) -> None:
+        await self._record_result(status)
+        self._is_kept = status is not ResultStatus.PROCESSING
         self.is_answered = True
         self._changed.set()
 

@@ -26,6 +26,7 @@ from engine.workers.worker import Worker, WorkerGone, memory_of
 Resolve = Callable[[tuple[str, ...]], Awaitable[Sequence[TableBinding]]]
 
 _WATCH_S = 0.1
+_LOOKS_PER_SPILL = 2
 _SHORT_S = 0.25
 _CAP_S = 1.0
 # Interpreter, libraries and caches of an idle worker do not count against a query.
@@ -58,6 +59,8 @@ class Execution:
         self._deadline = time.monotonic() + limits.timeout_s
         self._killed_for: EngineError | None = None
         self._watch: asyncio.TimerHandle | None = None
+        self._looks = 0
+        self._spill_check: asyncio.Task[None] | None = None
         self._is_lowered = False
         self._is_over = False
 
@@ -105,8 +108,9 @@ class Execution:
         except WorkerGone:
             raise await self._why_gone() from None
         finally:
-            if self._watch is not None:
-                self._watch.cancel()
+            for watch in (self._watch, self._spill_check):
+                if watch is not None:
+                    watch.cancel()
         if failure is not None:
             raise failure
 
@@ -143,31 +147,38 @@ class Execution:
         self._watch = asyncio.get_running_loop().call_later(wait_s, self._check)
 
     def _check(self) -> None:
+        self._looks += 1
+        passed = self._passed_limit()
+        if passed is not None:
+            self.kill(passed)
+            return
+        if self._left_s() < self._limits.timeout_s - _SHORT_S:
+            self._give_way()
+        if self._limits.spill_bytes is not None and self._looks % _LOOKS_PER_SPILL == 0:
+            self._spill_check = asyncio.create_task(self._check_spill(self._limits.spill_bytes))
+        self._watch_later()
+
+    def _passed_limit(self) -> EngineError | None:
+        limits = self._limits
         if self._left_s() <= 0:
-            self.kill(
-                QueryTimeout(
-                    f"The query ran longer than its limit of {self._limits.timeout_s:g} s "
-                    "and was stopped."
-                )
+            return QueryTimeout(
+                f"The query ran longer than its limit of {limits.timeout_s:g} s and was stopped."
             )
-        elif memory_of(self._worker.pid).resident_bytes > self._limits.memory_bytes + _BASE_BYTES:
+        if memory_of(self._worker.pid).resident_bytes > limits.memory_bytes + _BASE_BYTES:
+            return ResourceExhausted(
+                f"The query needs more than its limit of {limits.memory_bytes} bytes of memory."
+            )
+        return None
+
+    async def _check_spill(self, most_bytes: int) -> None:
+        """Look in a thread: a spill folder can hold thousands of files."""
+        spilled_bytes = await asyncio.to_thread(_size_of, self._spill_folder)
+        if spilled_bytes > most_bytes and not self._is_over:
             self.kill(
                 ResourceExhausted(
-                    f"The query needs more than its limit of {self._limits.memory_bytes} bytes "
-                    "of memory."
+                    f"The query needs more than its limit of {most_bytes} bytes of spill."
                 )
             )
-        elif self._spills_too_much():
-            self.kill(
-                ResourceExhausted(
-                    f"The query needs more than its limit of {self._limits.spill_bytes} bytes "
-                    "of spill."
-                )
-            )
-        else:
-            if self._left_s() < self._limits.timeout_s - _SHORT_S:
-                self._give_way()
-            self._watch_later()
 
     def _give_way(self) -> None:
         if not self._is_lowered:
@@ -177,10 +188,10 @@ class Execution:
     def _left_s(self) -> float:
         return self._deadline - time.monotonic()
 
-    def _spills_too_much(self) -> bool:
-        if self._limits.spill_bytes is None:
-            return False
-        total = 0
-        with contextlib.suppress(OSError):  # files come and go while we look
-            total = sum(path.stat().st_size for path in self._spill_folder.rglob("*"))
-        return total > self._limits.spill_bytes
+
+def _size_of(folder: Path) -> int:
+    size_bytes = 0
+    with contextlib.suppress(OSError):  # files come and go while we look
+        for path in folder.rglob("*"):
+            size_bytes += path.stat().st_size
+    return size_bytes

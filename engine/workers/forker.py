@@ -50,7 +50,6 @@ class Forker:
             raise
         finally:
             theirs.close()
-        self._statuses[pid] = asyncio.get_running_loop().create_future()
         ours.setblocking(False)
         return pid, ours
 
@@ -81,10 +80,8 @@ class Forker:
         self._statuses.pop(pid, None)
 
     @staticmethod
-    def kill(pid: int | None) -> None:
+    def kill(pid: int) -> None:
         """End a worker at once."""
-        if pid is None:
-            return
         priority.restore(pid)  # a process that gives way also takes its time to die
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -150,13 +147,15 @@ class Forker:
             if future is not None and not future.done():
                 future.set_result(event["status"])
             return
-        reply = self._requests.get(event["request"])
+        reply, pid = self._requests.get(event["request"]), event["pid"]
         if reply is None or reply.done():  # nobody waits any more
-            self.kill(event["pid"])
-        elif event["pid"] is None:
+            if pid is not None:
+                self.kill(pid)
+        elif pid is None:
             reply.set_exception(RuntimeError("The worker zygote cannot fork."))
         else:
-            reply.set_result(event["pid"])
+            self._statuses[pid] = asyncio.get_running_loop().create_future()
+            reply.set_result(pid)
 
     async def _stop(self) -> None:
         if self._reader is not None:

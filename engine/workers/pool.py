@@ -108,9 +108,9 @@ class WorkerPool:
             yield execution
         finally:
             is_settled = execution.settle()
-            self._release(worker, reusable=is_settled)
-            if not is_settled:  # a dying worker may still be making a file the caller removes
-                await self._forker.exit_status(worker.pid)
+            burial = self._release(worker, reusable=is_settled)
+            if burial is not None and not is_settled:
+                await asyncio.wait([burial])  # until then it may make a file the caller removes
 
     async def run_task(
         self,
@@ -180,25 +180,28 @@ class WorkerPool:
         worker.busy_since = time.monotonic()
         self._busy[worker] = workspace_id
 
-    def _release(self, worker: Worker, *, reusable: bool) -> None:
+    def _release(self, worker: Worker, *, reusable: bool) -> "asyncio.Task[None] | None":
+        """Take a worker back; one that is not used again is ended, by the task returned."""
         self._busy.pop(worker, None)
         worker.busy_since = None
         worker.idle_since = time.monotonic()
         worker.tasks_left -= 1
         worn = worker.tasks_left <= 0
+        burial = None
         if reusable and not worn and not worker.is_gone and not self._closed:
             self._idle.append(worker)
         else:
-            self._discard(worker)
+            burial = self._discard(worker)
             self._fill()
         self._dispatch()
+        return burial
 
-    def _discard(self, worker: Worker) -> None:
+    def _discard(self, worker: Worker) -> "asyncio.Task[None]":
         """End a worker and remove what it spilled."""
         if not worker.is_gone:  # a dead worker's process id may be somebody else's by now
             self._forker.kill(worker.pid)
         worker.close()
-        self._keep(self._bury(worker.pid))
+        return self._keep(self._bury(worker.pid))
 
     async def _bury(self, pid: int) -> None:
         """Remove what a worker spilled, once it cannot spill any more."""
@@ -235,11 +238,12 @@ class WorkerPool:
             return
         self._keep(self._start_worker())
 
-    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+    def _keep(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Run something in the background; close waits for it."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _start_worker(self) -> None:
         self._starting += 1

@@ -25,6 +25,7 @@ from engine.workers.session import READ_ONLY, Sessions
 from engine.workers.tasks import QueryTask, TableBinding, load_bindings
 
 _ASKS_MAX = 256
+_SMALL_BYTES = 64 * 1024
 
 Ask = Callable[[tuple[str, ...]], tuple[TableBinding, ...]]
 
@@ -120,7 +121,9 @@ def _stream(
         batch = item.to_pyarrow()
         if batch.num_rows == 0:
             continue
-        size_bytes = batch.nbytes
+        size_bytes = batch.get_total_buffer_size()
+        if size_bytes > _SMALL_BYTES:  # a view or a slice may share most of its buffers
+            size_bytes = batch.nbytes
         rows += batch.num_rows
         total_bytes += size_bytes
         _check_size(task, rows, total_bytes)

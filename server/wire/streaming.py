@@ -12,6 +12,8 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
+_WATCH_AFTER_S = 0.02
+
 
 class ClientGone(Exception):
     """The client closed the connection before its answer was complete."""
@@ -38,7 +40,14 @@ async def cancelled_when_client_leaves(receive: Receive) -> AsyncIterator[None]:
         has_left = True
         task.cancel()
 
-    watcher = asyncio.create_task(watch())
+    watcher: asyncio.Task[None] | None = None
+
+    def begin() -> None:
+        nonlocal watcher
+        watcher = asyncio.create_task(watch())
+
+    # Most answers are there before it pays to look.
+    timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, begin)
     try:
         yield
     except asyncio.CancelledError:
@@ -47,7 +56,9 @@ async def cancelled_when_client_leaves(receive: Receive) -> AsyncIterator[None]:
             raise ClientGone from None
         raise
     finally:
-        watcher.cancel()
+        timer.cancel()
+        if watcher is not None:
+            watcher.cancel()
 
 
 class StreamedAnswer(StreamingResponse):

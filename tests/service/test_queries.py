@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
@@ -29,6 +30,7 @@ from engine.errors import (
 from engine.service import queries, results
 from engine.service.context import Caller, Engine
 from engine.service.queries import QueryAnswer, QueryOptions, QuerySubmitted
+from engine.service.running import RunningQuery
 from tests.service.steps import caller_of
 
 pytestmark = pytest.mark.anyio
@@ -238,6 +240,39 @@ async def test_a_cancelled_query_stops_and_frees_its_worker(engine: Engine, call
     assert await rows(engine, caller, "SELECT 1") == [[1]]
     with pytest.raises(Conflict):
         await queries.cancel_run(engine, caller, run_id)
+
+
+async def test_two_cancellations_at_once_agree(engine: Engine, caller: Caller) -> None:
+    submitted = await queries.run_query(engine, caller, ENDLESS, QueryOptions(is_async=True))
+    assert isinstance(submitted, QuerySubmitted)
+    await until(lambda: engine.pool.counts["busy"] > 0)
+    both = [queries.cancel_run(engine, caller, submitted.run_id) for _ in range(2)]
+    runs = await asyncio.gather(*both)
+    assert [run.status for run in runs] == [RunStatus.CANCELLED] * 2
+
+
+async def test_a_cancellation_that_comes_too_late_changes_nothing(
+    engine: Engine, caller: Caller
+) -> None:
+    go_on = threading.Event()
+    busy = asyncio.create_task(engine.db.write(lambda _: go_on.wait(20)))  # no one else can write
+    waiting = asyncio.create_task(ask(engine, caller, "SELECT 1"))
+    await until(lambda: bool(engine.runs._tasks))
+    run_id, (_, query) = next(iter(engine.runs._queries.items()))
+    assert isinstance(query, RunningQuery)
+    await until(lambda: query.run.status is RunStatus.SUCCEEDED)  # its record waits to be written
+    cancelling = asyncio.create_task(queries.cancel_run(engine, caller, run_id))
+    await asyncio.sleep(0.05)
+    go_on.set()
+    await busy
+    with pytest.raises(Conflict, match="has already succeeded"):
+        await cancelling
+    answer = await waiting
+    assert answer.body_bytes == b"[1]"
+    run = await queries.get_run(engine, caller, run_id)
+    assert (run.status, run.result_id) == (RunStatus.SUCCEEDED, answer.result_id)
+    result = await results.get_result(engine, caller, answer.result_id or "")
+    assert result.status is ResultStatus.READY
 
 
 async def test_a_client_that_leaves_cancels_its_query(engine: Engine, caller: Caller) -> None:
