@@ -34,6 +34,7 @@ from server.door import Door
 from server.errors import MethodUnknown, PathUnknown, render
 from server.middleware import LastResort, RequestBoundary
 from server.observe import configure_logging
+from server.protocol import HttpProtocol
 from server.release import release
 from server.v1 import ROUTERS
 from server.v1.query import run_query
@@ -106,7 +107,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,
         ws="none",
         access_log=False,
         log_config=None,

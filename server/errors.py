@@ -9,7 +9,9 @@ The door's own errors extend the engine's tree::
     ├── PathUnknown               no operation has this path
     ├── MethodUnknown             the path exists, this method does not
     ├── Draining                  the server is stopping
+    ├── HeadTooLarge              request line and headers do not end
     └── InvalidRequest
+        ├── NotHttp               the bytes are no HTTP request
         ├── MalformedBody         the body is not JSON
         ├── WrongShape            the body is JSON of another shape
         └── WrongMediaType        the body is declared as something else
@@ -62,6 +64,14 @@ class Draining(EngineError):
     retry_after_s = 1
 
 
+class HeadTooLarge(EngineError):
+    """The request line and the headers are larger than 64 KiB."""
+
+
+class NotHttp(InvalidRequest):
+    """The bytes are not a valid HTTP/1.1 request."""
+
+
 class MalformedBody(InvalidRequest):
     """The body is not valid JSON."""
 
@@ -107,6 +117,7 @@ TABLE: MappingProxyType[type[Exception], Wire] = MappingProxyType(
         PathUnknown: Wire(404, "NOT_FOUND"),
         MethodUnknown: Wire(405, "METHOD_NOT_ALLOWED"),
         Draining: Wire(503, "SERVICE_UNAVAILABLE"),
+        HeadTooLarge: Wire(431, "REQUEST_HEADER_FIELDS_TOO_LARGE"),
         WrongShape: Wire(422, "UNPROCESSABLE_ENTITY"),
         WrongMediaType: Wire(415, "UNSUPPORTED_MEDIA_TYPE"),
     }
