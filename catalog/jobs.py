@@ -3,7 +3,7 @@
 A worker leases a job for some seconds and keeps the lease by heartbeats. Every lease has a new
 token, which fences: whoever lost the lease can neither report progress nor finish. An effect that
 must happen once belongs in the same transaction as ``finish``, which raises for a lost lease and
-so undoes it.
+so undoes it. A job that waits for its next attempt is leased to nobody until then.
 """
 
 import secrets
@@ -77,7 +77,7 @@ def enqueue(
 
 
 def lease(conn: Connection, *, owner: str, lease_s: float, attempts_max: int) -> Job | None:
-    """Take the oldest job that is pending or whose lease has run out; None when there is none.
+    """Take the oldest job that waits or whose lease has run out; None when there is none.
 
     A job that was already executed ``attempts_max`` times fails instead.
 
@@ -89,8 +89,8 @@ def lease(conn: Connection, *, owner: str, lease_s: float, attempts_max: int) ->
     """
     now = utc_now()
     is_free = or_(
-        jobs.c.status == JobStatus.PENDING,
-        and_(jobs.c.status == JobStatus.RUNNING, jobs.c.lease_expires_at <= now),
+        and_(jobs.c.status == JobStatus.PENDING, jobs.c.lease_expires_at.is_(None)),
+        jobs.c.lease_expires_at <= now,
     )
     # Repeats the condition of the partial index, so that the planner of SQLite sees it.
     is_free = and_(text(UNFINISHED_JOB), is_free)
@@ -153,15 +153,24 @@ def finish(conn: Connection, job: Job, result: dict[str, Any] | None) -> Job:
     return _end(conn, job, status=JobStatus.SUCCEEDED, result=result)
 
 
-def fail(conn: Connection, job: Job, message: str, retry: bool) -> Job:
+def fail(conn: Connection, job: Job, message: str, *, retry_after_s: float | None) -> Job:
     """Mark a leased job as failed, or as pending again when it should be retried; return it.
+
+    Args:
+        conn: where.
+        job: as it was leased.
+        message: for whoever asked for the job.
+        retry_after_s: seconds until anybody takes it up again; None = never.
 
     Raises:
         Conflict: the lease is lost.
     """
-    if retry:
-        return _end(conn, job, status=JobStatus.PENDING, error_message=message)
-    return _end(conn, job, status=JobStatus.FAILED, error_message=message)
+    if retry_after_s is None:
+        return _end(conn, job, status=JobStatus.FAILED, error_message=message)
+    not_before = utc_now() + timedelta(seconds=retry_after_s)
+    return _end(
+        conn, job, status=JobStatus.PENDING, error_message=message, lease_expires_at=not_before
+    )
 
 
 def requeue_owned(conn: Connection, owner: str) -> int:
@@ -225,6 +234,7 @@ def _end(
     status: JobStatus,
     result: dict[str, Any] | None = None,
     error_message: str | None = None,
+    lease_expires_at: datetime | None = None,
 ) -> Job:
     completed_at: datetime | None = None if status is JobStatus.PENDING else utc_now()
     ended = conn.execute(
@@ -235,7 +245,7 @@ def _end(
             completed_at=completed_at,
             result=result,
             error_message=error_message,
-            **_NO_LEASE,
+            **(_NO_LEASE | {"lease_expires_at": lease_expires_at}),
         )
     )
     if ended.rowcount == 0:
@@ -247,5 +257,5 @@ def _end(
         result=result,
         error_message=error_message,
         lease_token=None,
-        lease_expires_at=None,
+        lease_expires_at=lease_expires_at,
     )

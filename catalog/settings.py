@@ -143,6 +143,11 @@ class Settings(BaseSettings):
         60.0, gt=0, description="Seconds without a heartbeat before a job is taken over."
     )
     job_attempts_max: int = Field(3, ge=1, description="Executions of one job at most.")
+    job_retry_s: float = Field(
+        1.0,
+        ge=0,
+        description="Seconds before a job's second execution; four times as many each time.",
+    )
     job_poll_s: float = Field(1.0, gt=0, description="Seconds between looks at the job queue.")
 
     drain_timeout_s: float = Field(

@@ -1,5 +1,6 @@
 """Fixtures every suite may use: a real Postgres with a fresh database per test, and a real S3."""
 
+import os
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -13,6 +14,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("crash")
     group.addoption("--kills", type=int, default=10, help="How often to kill the server.")
     group.addoption("--crash-seed", type=int, help="Repeat the kills of another run.")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A test that CI skips is one that nobody runs."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(session.config, "workerinput"):
+        return
+    if reporter.stats.get("skipped") and os.environ.get("NO_SKIPPED_TESTS"):
+        reporter.write_line("Tests were skipped, and NO_SKIPPED_TESTS is set.")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")

@@ -107,6 +107,10 @@ def test_every_setting_a_document_names_exists(path: Path) -> None:
         assert f"`{name}`" in known or (name.endswith("_") and f"`{name}" in known), name
 
 
+def test_the_page_of_settings_is_what_the_program_prints() -> None:
+    assert (ROOT / "docs" / "settings.md").read_text().endswith("\n".join(markdown_lines()) + "\n")
+
+
 def test_every_file_the_architecture_names_exists() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:catalog|connectors|engine|server)/[\w/]+\.py)`", text))

@@ -3,7 +3,7 @@
 A handler prepares everything outside the catalog and then commits one effect. The effect and the end
 of the job are one catalog transaction, made only while this runner still holds the lease: a job may
 run more than once, its effect happens once. The trap: a handler must leave nothing behind that counts
-before its commit. A job that may be tried again waits for the next look at the queue.
+before its commit. A job that may be tried again waits longer after each attempt.
 """
 
 import asyncio
@@ -38,6 +38,7 @@ JOB_TYPES = frozenset(
     }
 )
 _LIMIT_DEFAULT = 50
+_PAUSE_MOST_S = 600.0
 
 # What the same input would meet again: trying again is of no use.
 _FINAL_ERRORS = (
@@ -298,7 +299,9 @@ class JobRunner:
 
     async def _fail(self, job: Job, error: Exception) -> None:
         shown = error if isinstance(error, errors.EngineError) else to_engine_error(error)
-        retry = not isinstance(error, _FINAL_ERRORS)
+        is_last = job.attempts >= self._engine.settings.job_attempts_max
+        is_final = is_last or isinstance(error, _FINAL_ERRORS)
+        retry_after_s = None if is_final else self._pause_s(job.attempts)
         log.warning(
             "job.failed",
             job_id=job.id,
@@ -309,10 +312,14 @@ class JobRunner:
         )
         message = "Internal error" if shown is None else shown.message
         try:
-            await self._engine.db.write(job_store.fail, job, message, retry=retry)
+            await self._engine.db.write(job_store.fail, job, message, retry_after_s=retry_after_s)
         except CatalogError as failure:
             # The lease runs out and the job is taken up again.
             log.warning("job.fail_not_recorded", job_id=job.id, error=failure.message)
+
+    def _pause_s(self, attempts: int) -> float:
+        """What is broken for a moment heals in seconds, what is overloaded in minutes."""
+        return min(_PAUSE_MOST_S, self._engine.settings.job_retry_s * 4.0 ** (attempts - 1))
 
 
 def _places(error: BaseException) -> list[str]:

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from sqlalchemy import update
 
 from catalog.database import Database
 from catalog.errors import Conflict, NotFound
@@ -18,6 +19,8 @@ from catalog.jobs import (
     requeue_owned,
 )
 from catalog.model import Job, JobStatus, Workspace
+from catalog.store.rows import utc_now
+from catalog.tables import jobs
 
 pytestmark = pytest.mark.anyio
 
@@ -77,7 +80,7 @@ async def test_a_stale_lease_can_neither_report_nor_finish(
     with pytest.raises(Conflict):
         await db.write(finish, stale, {"by": "stale"})
     with pytest.raises(Conflict):
-        await db.write(fail, stale, "no", retry=False)
+        await db.write(fail, stale, "no", retry_after_s=None)
     await db.write(finish, fresh, {"by": "fresh"})
     assert not await db.write(heartbeat, fresh, 60.0, {})
     with pytest.raises(Conflict):
@@ -119,11 +122,22 @@ async def test_a_job_is_retried_until_its_attempts_are_used_up(
     for attempt in (1, 2, 3):
         leased = await take_some(db)
         assert leased.attempts == attempt
-        await db.write(fail, leased, f"broken {attempt}", retry=True)
+        await db.write(fail, leased, f"broken {attempt}", retry_after_s=0)
     assert await take(db) is None
     stored = await db.read(get_job, workspace.id, job.id)
     assert (stored.status, stored.error_message) == (JobStatus.FAILED, "broken 3")
     assert stored.completed_at is not None
+
+
+async def test_a_failed_job_waits_for_its_next_attempt(db: Database, workspace: Workspace) -> None:
+    job = await add(db, workspace)
+    waiting = await db.write(fail, await take_some(db), "broken", retry_after_s=3600)
+    assert waiting.status is JobStatus.PENDING
+    assert await take(db) is None
+    other = await add(db, workspace)
+    assert (await take_some(db)).id == other.id
+    await db.write(lambda conn: conn.execute(update(jobs).values(lease_expires_at=utc_now())))
+    assert (await take_some(db)).id == job.id
 
 
 async def test_a_job_whose_worker_dies_every_time_fails(db: Database, workspace: Workspace) -> None:
@@ -137,7 +151,7 @@ async def test_a_job_whose_worker_dies_every_time_fails(db: Database, workspace:
 
 async def test_a_failure_without_retry_is_final(db: Database, workspace: Workspace) -> None:
     job = await add(db, workspace)
-    await db.write(fail, await take_some(db), "bad file", retry=False)
+    await db.write(fail, await take_some(db), "bad file", retry_after_s=None)
     assert await take(db) is None
     stored = await db.read(get_job, workspace.id, job.id)
     assert (stored.status, stored.error_message) == (JobStatus.FAILED, "bad file")

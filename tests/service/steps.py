@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from catalog.model import Job, JobStatus
-from engine.service import identity, jobs, uploads
+from engine.service import datasets, identity, jobs, uploads
 from engine.service.context import Caller, Engine
 
 T = TypeVar("T")
@@ -67,3 +67,14 @@ async def send_file(
         declared_size_bytes=len(data),
     )
     return upload.id
+
+
+async def submit_dataset(
+    engine: Engine, caller: Caller, source: dict[str, Any], *, label: str = "Elements"
+) -> Job:
+    """Start the job that makes a dataset."""
+    job = await datasets.create_dataset(
+        engine, caller, label=label, source=source, table_name=None, is_async=True
+    )
+    assert isinstance(job, Job)
+    return job

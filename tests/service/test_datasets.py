@@ -15,7 +15,7 @@ from engine.query.type_text import Column
 from engine.service import datasets, queries, saved_queries, uploads
 from engine.service.context import Caller, Engine
 from tests.service.conftest import WebServer
-from tests.service.steps import finished, send_file, staged_files
+from tests.service.steps import finished, send_file, staged_files, submit_dataset
 
 pytestmark = pytest.mark.anyio
 
@@ -35,16 +35,6 @@ async def make(
     )
     assert isinstance(made, Dataset)
     return made
-
-
-async def submit(
-    engine: Engine, caller: Caller, source: dict[str, Any], *, label: str = "Elements"
-) -> Job:
-    job = await datasets.create_dataset(
-        engine, caller, label=label, source=source, table_name=None, is_async=True
-    )
-    assert isinstance(job, Job)
-    return job
 
 
 async def rows_of(engine: Engine, version: DatasetVersion) -> list[dict[str, Any]]:
@@ -399,7 +389,7 @@ async def test_failing_sql_makes_neither_dataset_nor_saved_query(
 
 async def test_a_job_makes_a_dataset_and_says_what_it_made(engine: Engine, caller: Caller) -> None:
     upload_id = await send_file(engine, caller, CSV)
-    job = await submit(engine, caller, {"upload_id": upload_id})
+    job = await submit_dataset(engine, caller, {"upload_id": upload_id})
     assert (job.job_type, job.status) == ("dataset_refresh", JobStatus.PENDING)
     done = await finished(engine, caller, job)
     assert (done.status, done.attempts) == (JobStatus.SUCCEEDED, 1)
@@ -417,7 +407,7 @@ async def test_a_job_makes_a_dataset_and_says_what_it_made(engine: Engine, calle
 
 async def test_a_queued_upload_is_taken(engine: Engine, caller: Caller) -> None:
     upload_id = await send_file(engine, caller, CSV)
-    job = await submit(engine, caller, {"upload_id": upload_id})
+    job = await submit_dataset(engine, caller, {"upload_id": upload_id})
     with pytest.raises((errors.Conflict, errors.InvalidRequest)):
         await make(engine, caller, {"upload_id": upload_id}, label="other")
     assert (await finished(engine, caller, job)).status is JobStatus.SUCCEEDED
@@ -427,7 +417,9 @@ async def test_a_job_that_fails_says_why_and_gives_the_upload_back(
     engine: Engine, caller: Caller
 ) -> None:
     upload_id = await send_file(engine, caller, b"a,b\n1,2\n3,4,5\n")
-    done = await finished(engine, caller, await submit(engine, caller, {"upload_id": upload_id}))
+    done = await finished(
+        engine, caller, await submit_dataset(engine, caller, {"upload_id": upload_id})
+    )
     assert (done.status, done.attempts, done.result) == (JobStatus.FAILED, 1, None)
     assert done.error_message is not None
     assert "Parse error" in done.error_message

@@ -17,7 +17,7 @@ from engine.service import datasets, jobs, uploads
 from engine.service.context import Caller, Engine
 from engine.service.jobs import Handler
 from engine.service.work import Work
-from tests.service.steps import caller_of, finished, send_file, until
+from tests.service.steps import caller_of, finished, send_file, submit_dataset, until
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +33,7 @@ Enter = Callable[[Handler], None]
 @pytest.fixture
 def soon(engine: Engine) -> None:
     """Let the runner look at its queue often, as retries need it."""
-    engine.settings = engine.settings.model_copy(update={"job_poll_s": 0.02})
+    engine.settings = engine.settings.model_copy(update={"job_poll_s": 0.02, "job_retry_s": 0})
     engine.jobs.wake()
 
 
@@ -330,15 +330,7 @@ async def test_an_overtaken_attempt_leaves_the_upload_to_the_next(
 
     monkeypatch.setitem(jobs._HANDLERS, "dataset_refresh", slow)
     upload_id = await send_file(engine, caller, b"a\n1\n")
-    job = await datasets.create_dataset(
-        engine,
-        caller,
-        label="t",
-        source={"upload_id": upload_id},
-        table_name=None,
-        is_async=True,
-    )
-    assert isinstance(job, Job)
+    await submit_dataset(engine, caller, {"upload_id": upload_id}, label="t")
     await starts.wait()
     await engine.db.write(job_store.requeue_owned, engine.owner)
     stolen = await engine.db.write(job_store.lease, owner="other", lease_s=60, attempts_max=3)

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import SecretStr
 
-from catalog.model import Dataset, DatasetVersion, Job, JobStatus
+from catalog.model import Dataset, DatasetVersion, JobStatus
 from catalog.settings import Settings
 from engine import errors
 from engine.service import datasets, identity, saved_queries, secret_values, uploads
 from engine.service.context import Caller, Engine
-from tests.service.steps import finished, new_caller, send_file
+from tests.service.steps import finished, new_caller, send_file, submit_dataset
 
 pytestmark = pytest.mark.anyio
 
@@ -31,15 +31,7 @@ async def caller(engine: Engine) -> Caller:
 
 async def test_the_main_job_works_on_postgres(engine: Engine, caller: Caller) -> None:
     upload_id = await send_file(engine, caller, b"a\n1\n")
-    job = await datasets.create_dataset(
-        engine,
-        caller,
-        label="t",
-        source={"upload_id": upload_id},
-        table_name=None,
-        is_async=True,
-    )
-    assert isinstance(job, Job)
+    job = await submit_dataset(engine, caller, {"upload_id": upload_id}, label="t")
     done = await finished(engine, caller, job)
     assert (done.status, done.error_message) == (JobStatus.SUCCEEDED, None)
     assert await uploads.list_uploads(engine, caller, status="pending") == ()
