@@ -146,10 +146,14 @@ def _figures(rounds: list[Sample]) -> dict[str, Any]:
 
 @contextmanager
 def all_targets(
-    service: Service, folder: Path, out_folder: Path, *, with_roapi: bool
+    service: Service, folder: Path, uploaded: Path, out_folder: Path, *, with_roapi: bool
 ) -> Iterator[tuple[Target, ...]]:
-    """Start the peers over the Parquet files that our server stored."""
-    inside = InProcess({"points": folder})
+    """Start the peers over the Parquet files that our server stored.
+
+    Those named ``…_upload`` read the file as it was before the upload: what its owner has today.
+    """
+    inside, outside = InProcess({"points": folder}), InProcess({"points": uploaded})
+    lookups = ("point",)
     scans = ("point", "aggregate")
     with ExitStack() as stack:
         port = stack.enter_context(fastapi_peer(folder, out_folder))
@@ -157,15 +161,17 @@ def all_targets(
             Target("tidemill", port=service.port, make_request=query_request),
             Target("datafusion_in_process", query=inside.query),
             Target("datafusion_kept_tables", query=inside.query_kept, workloads=scans),
+            Target("datafusion_upload", query=outside.query, workloads=lookups),
             Target("fastapi_inline", port=port, make_request=_sql_as_json("/inline")),
             Target("fastapi_thread", port=port, make_request=_sql_as_json("/thread")),
         ]
         if with_roapi:
             (file,) = folder.glob("*.parquet")  # roapi reads one
-            port = stack.enter_context(roapi_peer(file, out_folder))
+            port = stack.enter_context(roapi_peer(file, uploaded, out_folder))
             targets += [
                 Target("roapi_parquet", "points_file", port, _sql_as_text, workloads=scans),
                 Target("roapi_memory", "points_memory", port, _sql_as_text),
+                Target("roapi_upload", "points_upload", port, _sql_as_text, workloads=lookups),
             ]
         yield tuple(targets)
 
@@ -215,7 +221,8 @@ def run(arguments: argparse.Namespace) -> Report:
     with serving(arguments.out) as service:
         folder = service.load("points", path)
         with_roapi = not arguments.without_roapi
-        with all_targets(service, folder, arguments.out, with_roapi=with_roapi) as targets:
+        peers = all_targets(service, folder, path, arguments.out, with_roapi=with_roapi)
+        with peers as targets:
             bench = Bench(sizes, targets)
             uvloop.run(bench.measure())
         beside, kept = uvloop.run(measure_beside_persisting(bench, service))

@@ -14,10 +14,15 @@ _FASTAPI = "bench.fastapi_peer:app"
 
 
 class InProcess:
-    """DataFusion with its defaults: a context per query, one runtime and its caches for all."""
+    """DataFusion with its defaults: a context per query, one runtime and its caches for all.
+
+    A table is a Parquet file, or a folder of them.
+    """
 
     def __init__(self, tables: dict[str, Path]) -> None:
-        self._tables = {name: f"{folder}/" for name, folder in tables.items()}
+        self._tables = {
+            name: f"{path}/" if path.is_dir() else str(path) for name, path in tables.items()
+        }
         self._runtime = RuntimeEnvBuilder()
         self._keeper = self._registered(" ".join(tables))
 
@@ -35,9 +40,9 @@ class InProcess:
 
     def _registered(self, sql: str) -> SessionContext:
         context = SessionContext(SessionConfig(), self._runtime)
-        for name, folder in self._tables.items():
+        for name, path in self._tables.items():
             if name in sql:
-                context.register_parquet(name, folder)
+                context.register_parquet(name, path)
         return context
 
 
@@ -58,10 +63,11 @@ def fastapi_peer(folder: Path, out_folder: Path) -> Iterator[int]:
 
 
 @contextmanager
-def roapi_peer(path: Path, out_folder: Path) -> Iterator[int]:
-    """Run roapi with the tables ``points_file`` and ``points_memory``; yields its port.
+def roapi_peer(stored: Path, uploaded: Path, out_folder: Path) -> Iterator[int]:
+    """Run roapi over a file as we store it and as it was uploaded; yields its port.
 
-    One process holds both tables: a second one would fail on the address of Flight SQL.
+    Its tables are ``points_file`` and ``points_memory`` (stored) and ``points_upload``. One process
+    holds all: a second one would fail on the address of Flight SQL.
     """
     http_port, postgres_port, flight_port = (free_port() for _ in range(3))
     command = [
@@ -69,8 +75,9 @@ def roapi_peer(path: Path, out_folder: Path) -> Iterator[int]:
         *_option("--addr-http", http_port),
         *_option("--addr-postgres", postgres_port),
         *_option("--addr-flight-sql", flight_port),
-        *("--table", f"points_file={path},format=parquet,use_memory_table=false"),
-        *("--table", f"points_memory={path},format=parquet"),
+        *("--table", f"points_file={stored},format=parquet,use_memory_table=false"),
+        *("--table", f"points_memory={stored},format=parquet"),
+        *("--table", f"points_upload={uploaded},format=parquet,use_memory_table=false"),
     ]
     environment = {"RUST_LOG": "warn"}
     with running(command, http_port, out_folder / "roapi.log", environment):
