@@ -146,7 +146,8 @@ class Settings(BaseSettings):
     job_retry_s: float = Field(
         1.0,
         ge=0,
-        description="Seconds before a job's second execution; four times as many each time.",
+        description="Seconds before a job's second execution; four times as many each time, "
+        "at most 600.",
     )
     job_poll_s: float = Field(1.0, gt=0, description="Seconds between looks at the job queue.")
 

@@ -279,7 +279,7 @@ jobs = Table(
     Column("result", Json),
     Column("progress", Json, nullable=False),
     Column("lease_token", Text),
-    Column("lease_expires_at", Instant),
+    Column("lease_expires_at", Instant),  # of a pending job: nobody takes it before
     Column("lease_owner", Text),
     Column("dedupe_key", ORDERED_TEXT),
     Index(None, "workspace_id", "created_at", "id"),

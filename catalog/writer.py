@@ -3,8 +3,8 @@
 An operation is answered with success only when its transaction is durable. Operations of a group
 do not see each other's failures: a call has its own savepoint, and when a batch fails the group is
 rolled back and run again one by one. So every operation must be free of effects outside the
-database: it may run twice. Inside a group rows are written before calls run; only who waited for one
-operation knows that it comes before another.
+database: it may run twice. Inside a group rows may be written before calls run: only who waited for
+one operation knows that it comes before another.
 
 The trap is the interpreter lock: a busy event loop can hold it for milliseconds, so the writer
 makes few, large calls into the driver and wakes the loop once per group.

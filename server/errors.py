@@ -65,7 +65,7 @@ class Draining(EngineError):
 
 
 class HeadTooLarge(EngineError):
-    """The request line and the headers are larger than 64 KiB."""
+    """The URL and the headers, or the fields after the body, are larger than 64 KiB."""
 
 
 class NotHttp(InvalidRequest):

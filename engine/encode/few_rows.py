@@ -30,10 +30,15 @@ def few_rows_text(part: pa.RecordBatch) -> bytes | None:
     if not 1 <= part.num_rows <= ROWS_MAX or not part.num_columns:
         return None
     columns = []
+    text_chars = 0
     for column in part.columns:
         values = _cells(column)
         if values is None:
             return None
+        if column.type.id in _TEXTS:
+            text_chars += sum(len(value) for value in values if value)
+            if text_chars > _TEXT_CHARS_MAX:
+                return None
         columns.append(values)
     return b"," + orjson.dumps(list(zip(*columns, strict=True)))[1:-1]
 
@@ -46,8 +51,6 @@ def _cells(column: "pa.Array[Any]") -> list[Any] | None:
     try:
         values: list[Any] = column.to_pylist()
     except (ValueError, OverflowError):  # beyond what Python's dates can hold
-        return None
-    if kind.id in _TEXTS and sum(len(value) for value in values if value) > _TEXT_CHARS_MAX:
         return None
     write = _WRITERS[kind.id]
     if write is None:

@@ -39,6 +39,7 @@ JOB_TYPES = frozenset(
 )
 _LIMIT_DEFAULT = 50
 _PAUSE_MOST_S = 600.0
+_PAUSES_GROW = 20
 
 # What the same input would meet again: trying again is of no use.
 _FINAL_ERRORS = (
@@ -154,10 +155,11 @@ class _LeaseLost(Exception):
 class _JobWork:
     """The work of one job in this process."""
 
-    def __init__(self, db: Database, job: Job, *, lease_s: float) -> None:
+    def __init__(self, db: Database, job: Job, *, lease_s: float, attempts_max: int) -> None:
         self.job = job
         self._db = db
         self._lease_s = lease_s
+        self._attempts_max = attempts_max
         self._progress: dict[str, int] = {}
         self._is_finished = False
 
@@ -166,8 +168,9 @@ class _JobWork:
         return True  # made when the job was queued, or by an attempt that died
 
     def keeps_claims(self, error: BaseException) -> bool:
-        # Stopped by a shutdown or overtaken: the next attempt holds them now.
-        return isinstance(error, asyncio.CancelledError | _LeaseLost)
+        # Stopped by a shutdown, overtaken, or to be tried again: the next attempt holds them.
+        is_over = isinstance(error, asyncio.CancelledError | _LeaseLost)
+        return is_over or _may_retry(self.job, error, self._attempts_max)
 
     def report(self, progress: Mapping[str, int]) -> None:
         self._progress.update(progress)
@@ -257,7 +260,10 @@ class JobRunner:
 
     async def _run(self, job: Job) -> None:
         engine = self._engine
-        work = _JobWork(engine.db, job, lease_s=engine.settings.job_lease_s)
+        settings = engine.settings
+        work = _JobWork(
+            engine.db, job, lease_s=settings.job_lease_s, attempts_max=settings.job_attempts_max
+        )
         doing = asyncio.create_task(self._handle(work))
         beating = asyncio.create_task(self._keep_lease(work, doing))
         try:
@@ -299,9 +305,9 @@ class JobRunner:
 
     async def _fail(self, job: Job, error: Exception) -> None:
         shown = error if isinstance(error, errors.EngineError) else to_engine_error(error)
-        is_last = job.attempts >= self._engine.settings.job_attempts_max
-        is_final = is_last or isinstance(error, _FINAL_ERRORS)
-        retry_after_s = None if is_final else self._pause_s(job.attempts)
+        settings = self._engine.settings
+        may_retry = _may_retry(job, error, settings.job_attempts_max)
+        retry_after_s = _pause_s(settings.job_retry_s, job.attempts) if may_retry else None
         log.warning(
             "job.failed",
             job_id=job.id,
@@ -317,9 +323,14 @@ class JobRunner:
             # The lease runs out and the job is taken up again.
             log.warning("job.fail_not_recorded", job_id=job.id, error=failure.message)
 
-    def _pause_s(self, attempts: int) -> float:
-        """What is broken for a moment heals in seconds, what is overloaded in minutes."""
-        return min(_PAUSE_MOST_S, self._engine.settings.job_retry_s * 4.0 ** (attempts - 1))
+
+def _may_retry(job: Job, error: BaseException, attempts_max: int) -> bool:
+    return job.attempts < attempts_max and not isinstance(error, _FINAL_ERRORS)
+
+
+def _pause_s(first_s: float, attempts: int) -> float:
+    """Four times as long after each attempt, at most ten minutes."""
+    return min(_PAUSE_MOST_S, first_s * 4.0 ** min(attempts - 1, _PAUSES_GROW))
 
 
 def _places(error: BaseException) -> list[str]:

@@ -116,7 +116,7 @@ class QueryAnswer:
 
     async def aclose(self) -> None:
         """Stop the query unless its rows are complete; keeping the result then goes on."""
-        if not self._query.is_answered:
+        if not self._query.is_decided:
             self._task.cancel()
             await asyncio.wait([self._task])
 
@@ -252,7 +252,7 @@ async def _wait_for_answer(
     try:
         await query.wait()
     except asyncio.CancelledError:  # the client went away, or its patience ended
-        if cancels:
+        if cancels and not query.is_decided:
             job.cancel()
         else:
             query.detach()

@@ -1,17 +1,23 @@
 """The queries this server is running now: who can cancel them, and who waits for them at the end.
 
-The trap: a query outlives its answer while its result is being written. Then it has succeeded, and
-nobody may cancel it any more.
+The trap: a query outlives its answer while its result is being written. From the moment its success
+is recorded nobody may cancel it any more.
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Protocol
+
+from engine.errors import EngineError
 
 
 class Query(Protocol):
     """A query as the board sees it."""
 
-    is_answered: bool
+    is_decided: bool
+
+    async def wait(self) -> None:
+        """Wait until the answer is there; raises what the query failed with."""
 
     async def work(self) -> None:
         """Run to the kept result; never raises but for cancellation."""
@@ -33,12 +39,20 @@ class RunBoard:
         return task
 
     async def cancel(self, workspace_id: str, run_id: str) -> bool:
-        """Stop a query and wait until that is recorded; False when none is there to be stopped."""
+        """Stop a query and wait until its end is recorded.
+
+        Returns:
+            False when none is there to be stopped; one that has succeeded is not.
+        """
         task = self._tasks.get(run_id)
         if task is None:
             return False
         owner, query = self._queries[run_id]
-        if owner != workspace_id or query.is_answered:
+        if owner != workspace_id:
+            return False
+        if query.is_decided:
+            with suppress(EngineError):
+                await query.wait()
             return False
         task.cancel()
         await asyncio.wait([task])

@@ -53,7 +53,12 @@ async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
 
 
 class RunningQuery:
-    """The task of one query. ``work`` is what the run board runs."""
+    """The task of one query. ``work`` is what the run board runs.
+
+    Attributes:
+        is_decided: all rows are there and the success is being recorded: no cancellation counts.
+        is_answered: the success is recorded, or could not be.
+    """
 
     def __init__(self, engine: Engine, caller: Caller, run: QueryRun, task: QueryTask) -> None:
         self._engine = engine
@@ -71,8 +76,9 @@ class RunningQuery:
         self.columns: tuple[str, ...] = ()
         self.warning: str | None = None
         self.error: EngineError | None = None
+        self.is_decided = False
         self.is_answered = False
-        self._is_kept = False
+        self._is_final = False
 
     @property
     def result_id(self) -> str | None:
@@ -94,7 +100,7 @@ class RunningQuery:
         while not (self.is_answered or self.error or (self.overflows and self.result_id)):
             await self._changed.wait()
             self._changed.clear()
-        if self.error is not None:
+        if self.error is not None and not self.is_answered:
             raise self.error
 
     def take_all(self) -> bytes:
@@ -110,10 +116,10 @@ class RunningQuery:
         while True:
             if self._chunks:
                 yield self.take_all()
+            elif self.is_answered:  # whatever became of the kept result
+                return
             elif self.error is not None:
                 raise self.error
-            elif self.is_answered:
-                return
             else:
                 await self._changed.wait()
                 self._changed.clear()
@@ -128,19 +134,19 @@ class RunningQuery:
         try:
             await self._execute()
         except asyncio.CancelledError:
-            if not self._is_kept:  # else it came too late
+            if not self._is_final:  # else it came too late
                 self.error = QueryCancelled()
                 await to_the_end(self._end(RunStatus.CANCELLED, self.error.message))
             raise
         except EngineError as error:
             self.error = error
-            await self._end(RunStatus.FAILED, error.message)
+            await to_the_end(self._end(RunStatus.FAILED, error.message))
         except Exception as error:  # noqa: BLE001 - a bug must still end as a recorded run
             known = to_engine_error(error)
             if known is None:
                 _log.exception("query.bug", query_run_id=self.run.id)
             self.error = known or QueryCrashed("The server failed to run this query.")
-            await self._end(RunStatus.FAILED, self.error.message)
+            await to_the_end(self._end(RunStatus.FAILED, self.error.message))
         finally:
             self._changed.set()
             if self._result.inline_ipc is None and self._task.persist_path is not None:
@@ -152,7 +158,7 @@ class RunningQuery:
             timeout_s=settings.query_timeout_s,
             memory_bytes=settings.query_memory_bytes,
             spill_bytes=settings.query_spill_bytes,
-            gives_way=not self._attached,
+            gives_way=self._task.encoding == "none",
         )
         pool = self._engine.pool
         async with pool.execute(self._caller.workspace_id, self._task, limits) as execution:
@@ -185,7 +191,7 @@ class RunningQuery:
         if not self.overflows:
             return
         if self.result_id is None:  # the head of a streamed answer names the result
-            await self._record_result(ResultStatus.PROCESSING)
+            await to_the_end(self._record_result(ResultStatus.PROCESSING))
         while self.overflows:
             self._drained.clear()
             self._changed.set()
@@ -193,6 +199,7 @@ class RunningQuery:
 
     async def _answer(self, status: ResultStatus) -> None:
         """All rows are here: record the success, then let the client have the end of it."""
+        self.is_decided = True
         self._succeed()
         await to_the_end(self._record_answer(status))
 
@@ -213,7 +220,8 @@ class RunningQuery:
 
     async def _record_answer(self, status: ResultStatus) -> None:
         await self._record_result(status)
-        self._is_kept = status is not ResultStatus.PROCESSING
+        is_recorded = self.result_id is not None
+        self._is_final = is_recorded and status is not ResultStatus.PROCESSING
         self.is_answered = True
         self._changed.set()
 

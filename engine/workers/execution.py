@@ -26,7 +26,6 @@ from engine.workers.worker import Worker, WorkerGone, memory_of
 Resolve = Callable[[tuple[str, ...]], Awaitable[Sequence[TableBinding]]]
 
 _WATCH_S = 0.1
-_LOOKS_PER_SPILL = 2
 _SHORT_S = 0.25
 _CAP_S = 1.0
 # Interpreter, libraries and caches of an idle worker do not count against a query.
@@ -59,10 +58,14 @@ class Execution:
         self._deadline = time.monotonic() + limits.timeout_s
         self._killed_for: EngineError | None = None
         self._watch: asyncio.TimerHandle | None = None
-        self._looks = 0
         self._spill_check: asyncio.Task[None] | None = None
         self._is_lowered = False
         self._is_over = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the task reached its end."""
+        return self._is_over
 
     def settle(self) -> bool:
         """Leave the worker as it was; False when it must not be used again."""
@@ -71,7 +74,7 @@ class Execution:
     def start(self, task: Task) -> None:
         """Send the task to the worker."""
         self._cap_private_memory()
-        if self._limits.gives_way:
+        if self._limits.gives_way and priority.is_reversible():
             self._give_way()
         try:
             self._worker.send(Kind.TASK, dump_task(task))
@@ -128,8 +131,8 @@ class Execution:
         now = time.monotonic()
         if worker.cap_bytes == most_bytes and now - worker.capped_at < _CAP_S:
             return
-        worker.cap_bytes, worker.capped_at = most_bytes, now
         held_bytes = memory_of(worker.pid).private_bytes
+        worker.cap_bytes, worker.capped_at = most_bytes, now
         soft_bytes = held_bytes + most_bytes + _SLACK_BYTES
         with contextlib.suppress(ProcessLookupError):
             resource.prlimit(worker.pid, resource.RLIMIT_DATA, (soft_bytes, resource.RLIM_INFINITY))
@@ -147,14 +150,14 @@ class Execution:
         self._watch = asyncio.get_running_loop().call_later(wait_s, self._check)
 
     def _check(self) -> None:
-        self._looks += 1
         passed = self._passed_limit()
         if passed is not None:
             self.kill(passed)
             return
         if self._left_s() < self._limits.timeout_s - _SHORT_S:
             self._give_way()
-        if self._limits.spill_bytes is not None and self._looks % _LOOKS_PER_SPILL == 0:
+        is_looking = self._spill_check is not None and not self._spill_check.done()
+        if self._limits.spill_bytes is not None and not is_looking:
             self._spill_check = asyncio.create_task(self._check_spill(self._limits.spill_bytes))
         self._watch_later()
 

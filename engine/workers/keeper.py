@@ -1,8 +1,8 @@
 """Keeps the rows of an answer while they pass: a few as Arrow IPC, many as a Parquet file.
 
-The Parquet is written by one thread of low priority beside the thread that encodes the response, or
-after it: a slow disk slows the query, but at most ``held_bytes_max`` wait in memory. The file is
-complete and synced when :meth:`Keeper.finish` returns.
+The Parquet is written by one thread of low priority, after the response or beside it: what a client
+waits for comes first, as long as the rows that wait fit into ``held_bytes_max``. Past that a slow
+disk slows the query. The file is complete and synced when :meth:`Keeper.finish` returns.
 """
 
 import contextlib
@@ -34,7 +34,8 @@ class Keeper:
         schema: of the batches; repeated names are made distinct.
         path: where the Parquet file goes; None keeps nothing.
         inline_bytes_max: answers up to this size are kept as Arrow IPC; negative = none.
-        held_bytes_max: how much may wait before a file is written beside the response.
+        is_patient: the file is begun at the end, or when ``held_bytes_max`` wait; else at once.
+        held_bytes_max: how much may wait, beside the row group that is being gathered.
     """
 
     def __init__(
@@ -42,11 +43,14 @@ class Keeper:
         schema: pa.Schema,
         path: str | None,
         inline_bytes_max: int,
+        *,
+        is_patient: bool = True,
         held_bytes_max: int = HELD_BYTES_MAX,
     ) -> None:
         self._schema = _unique_names(schema)
         self._path = path
         self._inline_bytes_max = inline_bytes_max
+        self._is_patient = is_patient
         self._held_bytes_max = held_bytes_max
         self._batches: list[pa.RecordBatch] = []
         self._bytes = 0
@@ -104,7 +108,8 @@ class Keeper:
         self._batches, self._bytes, self._rows = [], 0, 0
 
     def _open_writer(self, path: str) -> "_Writer":
-        return _Writer(self._schema, path, self._held_bytes_max)
+        starts_at_bytes = self._held_bytes_max if self._is_patient else 0
+        return _Writer(self._schema, path, starts_at_bytes, self._held_bytes_max)
 
     def _inline(self) -> bytes:
         sink = pa.BufferOutputStream()
@@ -117,13 +122,16 @@ class Keeper:
 class _Writer:
     """A thread that writes one Parquet file.
 
-    It starts when more than ``held_bytes_max`` wait, or at the end: what the client waits for comes
-    first. From then on whoever hands over rows is held back while that much waits.
+    It starts when more than ``starts_at_bytes`` wait, or at the end. Whoever hands over rows is held
+    back while more than ``held_bytes_max`` wait.
     """
 
-    def __init__(self, schema: pa.Schema, path: str, held_bytes_max: int) -> None:
+    def __init__(
+        self, schema: pa.Schema, path: str, starts_at_bytes: int, held_bytes_max: int
+    ) -> None:
         self._schema = schema
         self._path = Path(path)
+        self._starts_at_bytes = starts_at_bytes
         self._held_bytes_max = held_bytes_max
         self.held_bytes = 0
         self._groups: deque[tuple[list[pa.RecordBatch], int]] = deque()
@@ -138,7 +146,7 @@ class _Writer:
             self._groups.append((batches, size_bytes))
             self.held_bytes += size_bytes
             self._changed.notify_all()
-            if self.held_bytes > self._held_bytes_max:
+            if self.held_bytes > self._starts_at_bytes:
                 self._start()
                 self._changed.wait_for(self._has_room)
             if self._error is not None:
@@ -157,8 +165,9 @@ class _Writer:
 
     def _start(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="keep-result", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="keep-result", daemon=True)
+            thread.start()
+            self._thread = thread
 
     def _end(self) -> None:
         with self._changed:

@@ -107,9 +107,8 @@ class WorkerPool:
             execution.start(task)
             yield execution
         finally:
-            is_settled = execution.settle()
-            burial = self._release(worker, reusable=is_settled)
-            if burial is not None and not is_settled:
+            burial = self._release(worker, reusable=execution.settle())
+            if burial is not None and not execution.is_over:
                 await asyncio.wait([burial])  # until then it may make a file the caller removes
 
     async def run_task(

@@ -1,7 +1,7 @@
 """Plans and runs one statement inside a worker, and sends the answer while it is computed.
 
 Order of frames: SCHEMA, BODY…, DONE, then INLINE or KEPT, then END. DONE means the client has all
-its rows; keeping them may take longer and never delays the answer.
+its rows; keeping them may take longer.
 """
 
 import time
@@ -20,7 +20,7 @@ from engine.query.parse import parse_sql
 from engine.workers.channel import Channel
 from engine.workers.failures import missing_table
 from engine.workers.frames import Kind
-from engine.workers.keeper import HELD_BYTES_MAX, Keeper
+from engine.workers.keeper import Keeper
 from engine.workers.session import READ_ONLY, Sessions
 from engine.workers.tasks import QueryTask, TableBinding, load_bindings
 
@@ -47,8 +47,9 @@ def run_statement(task: QueryTask, channel: Channel, sessions: Sessions) -> None
     schema = _display_schema(frame.schema(), renamed)
     channel.send_json(Kind.SCHEMA, {"columns": schema.names})
     encoder = open_encoder(task.encoding, schema) if task.encoding != "none" else None
-    held_bytes_max = 0 if encoder is None else HELD_BYTES_MAX  # nobody waits for a response
-    keeping = Keeper(schema, task.persist_path, task.inline_bytes_max, held_bytes_max)
+    keeping = Keeper(
+        schema, task.persist_path, task.inline_bytes_max, is_patient=encoder is not None
+    )
     with closing(keeping) as keeper:
         rows = _stream(task, frame, schema, encoder, keeper, channel)
         channel.send_json(

@@ -6,7 +6,7 @@ its kept result is read by the page. The other formats pass through as the serve
 
 import signal
 import sys
-import threading
+import time
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -84,7 +84,9 @@ class _Interrupts:
     """
 
     def __init__(self) -> None:
-        self._pressed = threading.Event()
+        # Plain flags: a lock that the interrupted code holds could not be taken by the handler.
+        self._is_pressed = False
+        self._is_pausing = False
 
     def __enter__(self) -> Self:
         self._before = signal.signal(signal.SIGINT, self._press)
@@ -97,16 +99,23 @@ class _Interrupts:
         trace: TracebackType | None,
     ) -> None:
         signal.signal(signal.SIGINT, self._before)
+        if kind is None and self._is_pressed:
+            raise KeyboardInterrupt
 
     def pause(self, seconds: float) -> None:
         """Sleep; raise ``KeyboardInterrupt`` as soon as there was a Ctrl-C."""
-        if self._pressed.wait(seconds):
-            raise KeyboardInterrupt
+        self._is_pausing = True
+        try:
+            if self._is_pressed:
+                raise KeyboardInterrupt
+            time.sleep(seconds)
+        finally:
+            self._is_pausing = False
 
     def _press(self, _number: int, _frame: FrameType | None) -> None:
-        if self._pressed.is_set():
+        if self._is_pressed or self._is_pausing:
             raise KeyboardInterrupt
-        self._pressed.set()
+        self._is_pressed = True
 
 
 def _cell(value: object) -> str:

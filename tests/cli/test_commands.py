@@ -115,13 +115,14 @@ def test_an_interrupt_while_the_query_is_being_submitted_stops_it_too(
             run_ids.append(submitted["query_run_id"])
             return submitted
 
+    before = signal.getsignal(signal.SIGINT)
     sql = "SELECT count(*) FROM generate_series(1, 10000000) a, generate_series(1, 10000001) b"
     with Interrupted(cli_server.url, TOKEN) as client:
         with pytest.raises(KeyboardInterrupt):
             print_query(client, sql, encoding="table", rows_max=1)
         run = client.send("GET", f"/v1/query-runs/{run_ids[0]}").json()
     assert run["status"] == "cancelled"
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def _wait_for_run_of(client: httpx.Client, sql: str) -> str:

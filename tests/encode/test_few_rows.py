@@ -1,7 +1,6 @@
 """Few rows are the same JSON as many."""
 
 import datetime as dt
-import json
 from decimal import Decimal
 from typing import Any
 
@@ -43,15 +42,10 @@ def test_few_rows_say_what_many_say(kind: pa.DataType, data: st.DataObject) -> N
     array = pa.array(cells, kind)
     part = pa.RecordBatch.from_arrays([array, array], names=["a", "b"])
     few = few_rows_text(part)
-    assert few is not None
     if kind == pa.string_view():  # the columnar way is given no views
         array = array.cast(pa.large_string())
         part = pa.RecordBatch.from_arrays([array, array], names=["a", "b"])
-
-    def rows(text: bytes) -> object:
-        return json.loads(b"[" + text[1:] + b"]", parse_float=Decimal)
-
-    assert rows(few) == rows(bytes(text_bytes(row_text(part))))
+    assert few == bytes(text_bytes(row_text(part)))
 
 
 def test_a_whole_float_keeps_its_fraction() -> None:

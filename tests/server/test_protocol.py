@@ -1,7 +1,9 @@
 """What comes over a raw socket: bytes that are no request get an answer of the usual shape."""
 
+import contextlib
 import json
 import socket
+import time
 from http.client import HTTPResponse
 from urllib.parse import urlsplit
 
@@ -13,6 +15,7 @@ from tests.server.running import TOKEN, RunningServer
 pytestmark = pytest.mark.system
 
 _TIMEOUT_S = 30
+_PACKET_S = 0.0005  # so that parts are packets of their own
 _QUERY = (
     "POST /v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
     f"{TOKEN}\r\nContent-Type: application/json\r\n"
@@ -28,6 +31,7 @@ def send(server: RunningServer, *parts: bytes) -> HTTPResponse:
                 connection.sendall(part)
             except OSError:  # refused in the middle
                 break
+            time.sleep(_PACKET_S)
         response = HTTPResponse(connection)
         response.begin()
         response.body = response.read()  # type: ignore[attr-defined]  # for the assertions
@@ -61,10 +65,69 @@ def test_what_is_not_http_is_refused_as_json(
 
 @pytest.mark.parametrize("piece", [b"x" * 1000, b"X-Pad: y\r\n"], ids=["one field", "many"])
 def test_a_head_that_does_not_end_is_refused(server: RunningServer, piece: bytes) -> None:
-    count = HEAD_BYTES_MAX // len(piece) + 1  # the last one is too much
     start = b"GET /health HTTP/1.1\r\nX-Long: y" + (b"\r\n" if b":" in piece else b"")
-    response = send(server, start, *[piece] * count)
+    response = send(server, start, *pieces_of_too_much(piece))
     assert_refused(response, 431, "REQUEST_HEADER_FIELDS_TOO_LARGE")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /health HTTP/1.1\r\nX-Long: " + b"y" * HEAD_BYTES_MAX + b"\r\n\r\n",
+        b"GET /" + b"y" * HEAD_BYTES_MAX + b" HTTP/1.1\r\n\r\n",
+    ],
+    ids=["field", "url"],
+)
+def test_a_large_head_in_one_packet_is_refused(server: RunningServer, head: bytes) -> None:
+    assert_refused(send(server, head), 431, "REQUEST_HEADER_FIELDS_TOO_LARGE")
+
+
+@pytest.mark.parametrize("piece", [b"x" * 1000, b"X-Pad: y\r\n"], ids=["one field", "many"])
+def test_fields_after_a_body_that_do_not_end_are_refused(
+    server: RunningServer, piece: bytes
+) -> None:
+    start = _QUERY + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{    \r\n0\r\nX-Long: y"
+    start += b"\r\n" if b":" in piece else b""
+    response = send(server, start, *pieces_of_too_much(piece))
+    assert_refused(response, 431, "REQUEST_HEADER_FIELDS_TOO_LARGE")
+
+
+def pieces_of_too_much(piece: bytes) -> list[bytes]:
+    """So many that the last one is too much: a refusal is lost when more is on its way."""
+    return [piece] * (HEAD_BYTES_MAX // len(piece) + 1)
+
+
+def test_the_head_of_the_next_request_is_not_charged_for_a_body(server: RunningServer) -> None:
+    body = b'{"sql": "SELECT 1", "pad": "%s"}' % (b"x" * 2 * HEAD_BYTES_MAX)
+    first = _QUERY + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    response = send(server, first + b"GET /health HTT")
+    assert response.status == 200
+    assert json.loads(response.body)["rows"] == [[1]]  # type: ignore[attr-defined]  # see `send`
+
+
+def test_a_refusal_is_never_part_of_another_answer(server: RunningServer) -> None:
+    body = b'{"sql": "SELECT value, repeat(\'x\', 100) FROM generate_series(1, 10000000)"}'
+    first = _QUERY + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port), _TIMEOUT_S) as connection:
+        connection.sendall(first)
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        connection.sendall(b"GET /health HTTP/1.1\r\n\r\nnonsense\r\n\r\n")
+        rest = b""
+        with contextlib.suppress(ConnectionError):
+            while len(rest) < 2**26 and (more := connection.recv(2**20)):
+                rest = rest[-(2**20) :] + more
+    assert b"BAD_REQUEST" not in rest
+
+
+def test_a_wish_for_another_protocol_is_ignored(server: RunningServer) -> None:
+    body = b'{"sql": "SELECT 1"}'
+    wish = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    head = _QUERY + wish + b"Content-Length: %d\r\n\r\n" % len(body)
+    for parts in ((head, body), (head + body,)):
+        response = send(server, *parts)
+        assert response.status == 200
+        assert json.loads(response.body)["rows"] == [[1]]  # type: ignore[attr-defined]  # see `send`
 
 
 def test_fields_after_a_chunked_body_are_dropped(server: RunningServer) -> None:

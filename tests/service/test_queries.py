@@ -251,16 +251,21 @@ async def test_two_cancellations_at_once_agree(engine: Engine, caller: Caller) -
     assert [run.status for run in runs] == [RunStatus.CANCELLED] * 2
 
 
+@pytest.mark.parametrize(
+    ("sql", "kept"),
+    [("SELECT 1", "inline_ipc"), ("SELECT value FROM generate_series(1, 100000)", "blob_key")],
+    ids=["small", "large"],
+)
 async def test_a_cancellation_that_comes_too_late_changes_nothing(
-    engine: Engine, caller: Caller
+    engine: Engine, caller: Caller, sql: str, kept: str
 ) -> None:
     go_on = threading.Event()
     busy = asyncio.create_task(engine.db.write(lambda _: go_on.wait(20)))  # no one else can write
-    waiting = asyncio.create_task(ask(engine, caller, "SELECT 1"))
+    waiting = asyncio.create_task(ask(engine, caller, sql))
     await until(lambda: bool(engine.runs._tasks))
     run_id, (_, query) = next(iter(engine.runs._queries.items()))
     assert isinstance(query, RunningQuery)
-    await until(lambda: query.run.status is RunStatus.SUCCEEDED)  # its record waits to be written
+    await until(lambda: query.is_decided)  # its record waits to be written
     cancelling = asyncio.create_task(queries.cancel_run(engine, caller, run_id))
     await asyncio.sleep(0.05)
     go_on.set()
@@ -268,11 +273,13 @@ async def test_a_cancellation_that_comes_too_late_changes_nothing(
     with pytest.raises(Conflict, match="has already succeeded"):
         await cancelling
     answer = await waiting
-    assert answer.body_bytes == b"[1]"
+    await until(lambda: not engine.runs._tasks)
     run = await queries.get_run(engine, caller, run_id)
     assert (run.status, run.result_id) == (RunStatus.SUCCEEDED, answer.result_id)
+    assert run.warning_message is None
     result = await results.get_result(engine, caller, answer.result_id or "")
     assert result.status is ResultStatus.READY
+    assert getattr(result, kept) is not None
 
 
 async def test_a_client_that_leaves_cancels_its_query(engine: Engine, caller: Caller) -> None:

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from datafusion import SessionContext
 
-from engine.workers.keeper import HELD_BYTES_MAX, Keeper
+from engine.workers.keeper import Keeper
 
 ALWAYS_A_FILE = -1
 BATCH = pa.record_batch({"x": pa.array(range(100_000))})
@@ -38,10 +38,21 @@ def test_no_more_waits_in_memory_than_may(tmp_path: Path) -> None:
     assert pq.read_table(path).num_rows == 2_100_000
 
 
-@pytest.mark.parametrize("held_bytes_max", [0, HELD_BYTES_MAX])
-def test_what_is_given_up_leaves_no_thread(held_bytes_max: int) -> None:
+def test_a_file_nobody_waits_before_is_begun_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "kept.parquet"
+    keeper = Keeper(BATCH.schema, str(path), ALWAYS_A_FILE, is_patient=False)
     before = threading.active_count()
-    keeper = Keeper(BATCH.schema, "/dev/null", 1024, held_bytes_max)
+    keeper.add(BATCH, BATCH.nbytes)
+    keeper.add(BATCH, BATCH.nbytes)  # that fills a row group
+    assert threading.active_count() == before + 1
+    keeper.finish()
+    assert pq.read_table(path).num_rows == 200_000
+
+
+@pytest.mark.parametrize("is_patient", [True, False])
+def test_what_is_given_up_leaves_no_thread(is_patient: bool) -> None:
+    before = threading.active_count()
+    keeper = Keeper(BATCH.schema, "/dev/null", 1024, is_patient=is_patient)
     for _ in range(20):
         keeper.add(BATCH, BATCH.nbytes)
     keeper.close()
