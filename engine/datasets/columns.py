@@ -33,7 +33,7 @@ _TYPES: dict[str, pa.DataType] = {
     **dict.fromkeys(("DOUBLE", "FLOAT8"), pa.float64()),
     **dict.fromkeys(("DECIMAL", "NUMERIC"), pa.decimal128(*DECIMAL_DEFAULT)),
     "DATE": pa.date32(),
-    "TIME": pa.time64("us"),
+    "TIME": pa.time64("ns"),
     **dict.fromkeys(("TIMESTAMP", "DATETIME"), pa.timestamp("us")),
     **dict.fromkeys(("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"), pa.timestamp("us", tz="UTC")),
     **dict.fromkeys(("BLOB", "BYTEA", "BINARY", "VARBINARY"), pa.binary()),
@@ -60,8 +60,8 @@ def parse_columns(columns: Mapping[str, str | Mapping[str, Any]]) -> dict[str, p
 
 
 def _column_type(name: str, declared: str | Mapping[str, Any]) -> pa.DataType:
-    options: Mapping[str, Any] = {} if isinstance(declared, str) else declared
-    text = declared if isinstance(declared, str) else declared.get("type")
+    options: Mapping[str, Any] = declared if isinstance(declared, Mapping) else {}
+    text = declared if isinstance(declared, str) else options.get("type")
     if not isinstance(text, str):
         raise LoadError(f"Column '{name}' needs a type")
     base, parameters = _split_parameters(text)

@@ -21,13 +21,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
+from engine.arrow_types import map_leaves
 from engine.datasets.arrow_values import Column, Type
 from engine.datasets.column_names import refuse_missing, refuse_undeclared
 from engine.datasets.columns import convert_or_explain
 from engine.datasets.compression import InputStream
 from engine.datasets.errors import LoadError, TypeContradiction
 from engine.datasets.json_blocks import DEPTH_MAX, NESTED_TOO_DEEP, json_blocks
-from engine.datasets.widening import BIG_INTEGER, join_all, map_leaves, settled
+from engine.datasets.widening import BIG_INTEGER, join_all, settled
 
 _MIXED = re.compile(r"Column\(/(.*)\) changed from (\w+) to (\w+) in row", re.DOTALL)
 _NOT_BLANK = re.compile(r"[^ \t\r\n]")

@@ -6,11 +6,12 @@ text, which always fits. Joining is commutative and associative, so the outcome 
 how the input was cut into blocks.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import reduce
 
 import pyarrow as pa
 
+from engine.arrow_types import map_leaves
 from engine.datasets.arrow_values import Field
 
 BIG_INTEGER = pa.decimal128(38, 0)
@@ -62,19 +63,15 @@ def _join_fields(left: list[Field], right: list[Field]) -> list[Field]:
     return [pa.field(name, dtype) for name, dtype in merged.items()]
 
 
-def map_leaves(dtype: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
-    """Return ``dtype`` with ``change`` applied to every type inside its structs and lists."""
-    if pa.types.is_struct(dtype):
-        return pa.struct([pa.field(f.name, map_leaves(f.type, change)) for f in dtype.fields])
-    if pa.types.is_list(dtype):
-        return pa.list_(map_leaves(dtype.value_type, change))
-    return change(dtype)
-
-
 def settled(schema: pa.Schema) -> pa.Schema:
-    """The schema to write: a column in which no row had a value is text."""
-    return pa.schema([pa.field(f.name, map_leaves(f.type, _null_as_text)) for f in schema])
+    """The schema to write: a column in which no row had a value is text, and times are nanoseconds.
+
+    A TIME of SQL is in nanoseconds, and DataFusion compares no others with it.
+    """
+    return pa.schema([pa.field(f.name, map_leaves(f.type, _settled_leaf)) for f in schema])
 
 
-def _null_as_text(dtype: pa.DataType) -> pa.DataType:
-    return pa.string() if pa.types.is_null(dtype) else dtype
+def _settled_leaf(dtype: pa.DataType) -> pa.DataType:
+    if pa.types.is_null(dtype):
+        return pa.string()
+    return pa.time64("ns") if pa.types.is_time(dtype) else dtype

@@ -9,6 +9,8 @@ from typing import TypeAlias
 
 import pyarrow as pa
 
+from engine.arrow_types import viewless
+
 CHUNK_BYTES_MAX = 4 * 1024 * 1024
 # Half a chunk leaves room for rows longer than the ones the estimate was made from.
 TEXT_BYTES_TARGET = CHUNK_BYTES_MAX // 2
@@ -67,16 +69,11 @@ def _narrowed(part: pa.RecordBatch) -> pa.RecordBatch:
 
 def _viewless(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Copy view columns to offsets layout, so that a slice's `nbytes` counts its own rows only."""
-    if not any(column.type in _VIEWLESS for column in batch.columns):
+    kinds = [viewless(column.type) for column in batch.columns]
+    if kinds == batch.schema.types:
         return batch
     columns = [
-        column.cast(target) if (target := _VIEWLESS.get(column.type)) else column
-        for column in batch.columns
+        column if column.type == kind else column.cast(kind)
+        for column, kind in zip(batch.columns, kinds, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
-
-
-_VIEWLESS: dict[pa.DataType, pa.DataType] = {
-    pa.string_view(): pa.large_string(),
-    pa.binary_view(): pa.large_binary(),
-}

@@ -125,7 +125,9 @@ _SHOW_COLUMNS = (["COLUMNS", "FROM"], ["COLUMNS", "IN"])
 _SAMPLE_SIZES = {_T.L_PAREN, _T.NUMBER, _T.VAR}  # else it is a column of that name
 _TABLE_ENDS = {_T.VAR, _T.IDENTIFIER, _T.R_PAREN}
 _TABLES_VIEW = (("information_schema", "tables"),)
-_LEAD = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|;)*(?P<word>\w+|\(|)", re.DOTALL)
+_BLANK = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|;)*")
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
+_FIRST_WORD = re.compile(r"\w+|\(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +178,12 @@ def parse_sql(sql: str, *, terms_max: int) -> ParsedSql:
     >>> parse_sql("SELECT * FROM a JOIN b.c ON true;", terms_max=10).tables
     (('a',), ('b', 'c'))
     """
-    lead = _LEAD.match(sql)
-    if lead is None or not lead["word"]:
+    word = _FIRST_WORD.match(sql, _start_of(sql))
+    if word is None:
         raise SqlEmpty
-    kind = _kind_of(lead["word"])
+    kind = _kind_of(word[0])
     # sqlglot takes all after EXPLAIN or SHOW for one string: read what follows on its own.
-    start = lead.end() if kind in ("explain", "show", "describe") else lead.start("word")
+    start = word.end() if kind in ("explain", "show", "describe") else word.start()
     tokens = _tokenize(sql[start:])
     if any(token.token_type is _T.SEMICOLON for token in tokens):
         raise StatementForbidden("Only one statement per request is allowed.")
@@ -196,6 +198,22 @@ def parse_sql(sql: str, *, terms_max: int) -> ParsedSql:
     if kind == "describe" and words.isdisjoint(_EXPLAINED):
         return ParsedSql(text, kind, _names_at(tokens, 0)[0], is_plain=False)
     return ParsedSql(text, kind, _table_names(tokens), is_plain=_is_plain(tokens))
+
+
+def _start_of(sql: str) -> int:
+    """Skip white space, semicolons and comments, which nest as Postgres has it."""
+    at, depth = 0, 0
+    while True:
+        at = _BLANK.match(sql, at).end()  # type: ignore[union-attr]  # it matches nothing as well
+        if not sql.startswith("/*", at):
+            return at
+        for edge in _COMMENT_EDGE.finditer(sql, at):
+            depth += 1 if edge[0] == "/*" else -1
+            if depth == 0:
+                at = edge.end()
+                break
+        else:
+            return len(sql)
 
 
 def _kind_of(word: str) -> str:

@@ -160,6 +160,7 @@ class Engine:
         await asyncio.to_thread(self._folder.empty_spill)
         self.blobs = await asyncio.to_thread(open_blob_store, self.settings)
         await self._recover()
+        self._stack.push_async_callback(asyncio.to_thread, self._folder.empty_spill)
         self.pool = WorkerPool(self.settings, self._folder.path)
         await self.pool.start()
         self._stack.push_async_callback(self.pool.close)

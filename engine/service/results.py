@@ -11,6 +11,7 @@ import pyarrow as pa
 from catalog.errors import BlobMissing
 from catalog.model import Page, Result, ResultStatus
 from catalog.store import results as result_store
+from engine.errors import InvalidRequest
 from engine.service.context import Caller, Engine
 from engine.service.translate import translated
 from engine.workers.execution import Limits
@@ -113,12 +114,14 @@ async def read_result(
         limit_rows: rows at most; None = all.
 
     Raises:
+        InvalidRequest: a value is beyond what Parquet can hold.
         Unavailable: the stored file cannot be read now.
         Overloaded: no worker came free in time.
     """
     row_count = result.row_count or 0
     if format == "parquet":
-        return ResultRows(row_count, _parquet(engine, result), {})
+        chunks = _parquet(engine, result)
+        return ResultRows(row_count, chunks, {}, first=await anext(chunks, b""))
     path = None
     if result.blob_key is not None:
         path = str(await engine.blobs.local_path(result.blob_key))
@@ -161,5 +164,10 @@ async def _parquet(engine: Engine, result: Result) -> AsyncGenerator[bytes, None
 def _inline_parquet(ipc: bytes) -> bytes:
     table = pa.ipc.open_stream(ipc).read_all()
     sink = io.BytesIO()
-    write_parquet(sink, table.schema, iter([table.to_batches()]))
+    try:
+        write_parquet(sink, table.schema, iter([table.to_batches()]))
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidRequest(
+            "Parquet cannot hold a value of this result: read it in another format."
+        ) from error
     return sink.getvalue()

@@ -262,6 +262,7 @@ class RunningQuery:
     async def _end(self, status: RunStatus, message: str) -> None:
         """Record how a run without an answer ended; its half-made result is failed too."""
         if self.is_answered:  # the client has its rows: only keeping them failed
+            _log.warning("query.result_not_kept", query_run_id=self.run.id)
             status, message = RunStatus.SUCCEEDED, _RESULT_FAILED
         elapsed_ms = round((time.perf_counter() - self._started) * 1000)
         is_success = status is RunStatus.SUCCEEDED

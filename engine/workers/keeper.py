@@ -18,8 +18,9 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from engine.arrow_types import viewless
 from engine.datasets.parquet_statistics import paths_with_statistics
-from engine.encode.text import plain_text
+from engine.encode.text import decoded, plain_text
 
 _ROW_GROUP_ROWS = 128 * 1024
 _ROW_GROUP_BYTES = 64 * 1024 * 1024
@@ -270,11 +271,27 @@ def _stored_field(field: "pa.Field[Any]") -> "pa.Field[Any]":
 
 @lru_cache(maxsize=256)
 def _stored_type(data_type: pa.DataType) -> pa.DataType:
+    """The type a column is stored with: its own, the nearest Parquet can hold, or text."""
+    if pa.types.is_run_end_encoded(data_type):
+        return _stored_type(data_type.value_type)
+    if pa.types.is_date64(data_type):  # Parquet has days only
+        return pa.timestamp("ms")
+    stored = (
+        viewless(data_type, pa.string(), pa.binary())
+        if pa.types.is_nested(data_type)
+        else data_type
+    )
+    return stored if _is_storable(stored) else pa.string()
+
+
+def _is_storable(data_type: pa.DataType) -> bool:
+    if pa.types.is_decimal(data_type):
+        return int(data_type.scale) >= 0
     try:
         pq.ParquetWriter(io.BytesIO(), pa.schema([pa.field("x", data_type)])).close()
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.string()
-    return data_type
+        return False
+    return True
 
 
 def _stored_array(array: "pa.Array[Any]", data_type: pa.DataType) -> "pa.Array[Any]":
@@ -283,5 +300,7 @@ def _stored_array(array: "pa.Array[Any]", data_type: pa.DataType) -> "pa.Array[A
         return array
     if pa.types.is_string(data_type) and not pa.types.is_string_view(array.type):
         array = plain_text(array)
+    elif pa.types.is_run_end_encoded(array.type):
+        array = decoded(array)
     cast: pa.Array[Any] = array.cast(data_type)
     return cast

@@ -13,9 +13,9 @@ from engine.service.queries import QueryOptions
 from server.auth import Authorized, authorize
 from server.v1.query import (
     ANSWER_HEADERS,
-    AsyncShape,
     QueryAccepted,
     QueryResponse,
+    RunShape,
     answer_query,
     checked_async,
 )
@@ -49,7 +49,7 @@ class UpdateSavedQuery(Shape):
     table_size_override: str | None = Field(None, description="null = none.")
 
 
-class ExecuteSavedQuery(AsyncShape):
+class ExecuteSavedQuery(RunShape):
     """Which version to run, and how to wait."""
 
     version: int | None = Field(None, description="null or absent = the latest.")
@@ -230,6 +230,7 @@ async def execute_saved_query(request: Request, id: SavedQueryId) -> Response:  
     )
     options = QueryOptions(
         format=accepted_format(request.headers.get("accept"), INLINE_FORMATS),
+        params=tuple(body.params),
         is_async=is_async,
         async_after_ms=async_after_ms,
         saved_query=version,

@@ -46,18 +46,14 @@ class AsyncShape(Shape):
     )
 
 
-class QueryShape(AsyncShape):
-    """One SQL statement and how to run it."""
+class RunShape(AsyncShape):
+    """How to run a statement whose text may have placeholders."""
 
-    sql: str = Field(description="One read-only SQL statement.")
     params: list[Any] = Field(
         [],
         description="Values for $1, $2, …: null, boolean, number, text, or a list of these.",
         json_schema_extra={"items": {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}},
     )
-    default_catalog: str | None = Field(None, description="Catalog of names without one.")
-    default_schema: str | None = Field(None, description="Schema of names without one.")
-    database_id: str | None = Field(None, description="The database the names are looked up in.")
 
     @field_validator("params")
     @classmethod
@@ -67,6 +63,15 @@ class QueryShape(AsyncShape):
             if any(isinstance(item, (dict, list)) for item in items):
                 raise ValueError(f"must hold scalars or flat lists, but ${position} does not")
         return values
+
+
+class QueryShape(RunShape):
+    """One SQL statement and how to run it."""
+
+    sql: str = Field(description="One read-only SQL statement.")
+    default_catalog: str | None = Field(None, description="Catalog of names without one.")
+    default_schema: str | None = Field(None, description="Schema of names without one.")
+    database_id: str | None = Field(None, description="The database the names are looked up in.")
 
 
 class QueryResponse(Closed):

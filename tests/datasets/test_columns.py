@@ -29,7 +29,7 @@ from engine.datasets.load import LoadError
         ("DECIMAL(10)", pa.decimal128(10, 0)),
         ("numeric( 10 , 2 )", pa.decimal128(10, 2)),
         ("date", pa.date32()),
-        ("time", pa.time64("us")),
+        ("time", pa.time64("ns")),
         ("datetime", pa.timestamp("us")),
         ("timestamp  with time zone", pa.timestamp("us", "UTC")),
         ("TIMESTAMPTZ", pa.timestamp("us", "UTC")),
@@ -62,6 +62,9 @@ def test_a_declared_type_is_an_arrow_type(declared: object, dtype: pa.DataType) 
         ({"type": "decimal", "precision": True}, "whole numbers"),
         ({"precision": 2}, "needs a type"),
         ({"type": 5}, "needs a type"),
+        (1, "needs a type"),
+        (None, "needs a type"),
+        (["INT"], "needs a type"),
     ],
 )
 def test_a_bad_declaration_is_explained(declared: object, message: str) -> None:

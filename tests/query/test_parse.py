@@ -33,6 +33,7 @@ def tables(sql: str) -> set[str]:
         ("DESCRIBE datasets.main.cars", {"datasets.main.cars"}),
         ("SHOW COLUMNS FROM a.b", {"a.b"}),
         ("SHOW TABLES", {"information_schema.tables"}),
+        ("/* a /* b */ */ ; /**/ SELECT * FROM a", {"a"}),
         ("-- SELECT * FROM x\nSELECT * FROM a /* FROM b */ WHERE c = 'FROM d'", {"a"}),
     ],
 )
@@ -40,7 +41,9 @@ def test_tables_are_named(sql: str, expected: set[str]) -> None:
     assert tables(sql) == expected
 
 
-@pytest.mark.parametrize("sql", ["", "  \n", "-- nothing", "/* nothing */", ";"])
+@pytest.mark.parametrize(
+    "sql", ["", "  \n", "-- nothing", "/* nothing */", ";", "/* /* */ SELECT 1"]
+)
 def test_a_text_without_a_statement_is_empty(sql: str) -> None:
     with pytest.raises(SqlEmpty):
         parse_sql(sql, terms_max=10)

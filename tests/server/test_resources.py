@@ -362,6 +362,16 @@ class TestSavedQueries:
         assert client.delete(path).status_code == 204
         answered(client.post(f"{path}/execute"), 404)
 
+    def test_placeholders_take_their_values_at_each_execution(self, client: httpx.Client) -> None:
+        sql = "SELECT $1 + 1 AS v, $2 AS t"
+        made = answered(client.post("/v1/queries", json={"name": fresh("p"), "sql": sql}), 201)
+        path = f"/v1/queries/{made['id']}/execute"
+        for number in (1, 41):
+            answer = answered(client.post(path, json={"params": [number, "x"]}))
+            assert answer["rows"] == [[number + 1, "x"]]
+        answered(client.post(path), 400)
+        answered(client.post(path, json={"params": [{}]}), 422)
+
     def test_an_override_is_kept_until_it_is_cleared(self, client: httpx.Client) -> None:
         made = answered(client.post("/v1/queries", json={"name": "o", "sql": "SELECT 1"}), 201)
         path = f"/v1/queries/{made['id']}"

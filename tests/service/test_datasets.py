@@ -46,6 +46,25 @@ def inline(content: str, *, form: str = "csv", columns: Any = None) -> dict[str,
     return {"inline": {"format": form, "content": content, "columns": columns}}
 
 
+async def test_times_compare_with_times_of_sql(engine: Engine, caller: Caller) -> None:
+    times = pa.array([3600, None, 60], pa.time32("s"))
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        pa.table({"t": times, "s": pa.array([{"u": t} for t in times.to_pylist()])}), sink
+    )
+    upload_id = await send_file(
+        engine, caller, sink.getvalue().to_pybytes(), "application/vnd.apache.parquet"
+    )
+    await make(engine, caller, {"upload_id": upload_id}, label="stored")
+    csv = inline("t\n01:00:00\n\n00:01:00\n", columns={"t": "TIME"})
+    await make(engine, caller, csv, label="typed")
+    for table in ("stored", "typed"):
+        sql = f"SELECT t FROM {table} WHERE t > time '00:30:00' OR t = '00:01:00'::time ORDER BY t"
+        answer = await queries.run_query(engine, caller, sql, queries.QueryOptions())
+        assert isinstance(answer, queries.QueryAnswer)
+        assert answer.body_bytes == b'["00:01:00"],["01:00:00"]'
+
+
 async def test_an_upload_becomes_a_table_and_is_used_up(engine: Engine, caller: Caller) -> None:
     upload_id = await send_file(engine, caller, CSV)
     made = await make(engine, caller, {"upload_id": upload_id}, label="My  Elements")

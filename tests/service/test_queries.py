@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from catalog.model import QueryRun, ResultStatus, RunStatus
+from catalog.model import QueryRun, Result, ResultStatus, RunStatus
 from catalog.settings import Settings
 from engine.errors import (
     Conflict,
@@ -73,6 +73,17 @@ async def wait_for_run(engine: Engine, caller: Caller, run_id: str) -> QueryRun:
     raise AssertionError("the run does not end")
 
 
+async def kept_result(engine: Engine, caller: Caller, answer: QueryAnswer) -> Result:
+    """Wait until a result is ready; one that failed will never be."""
+    for _ in range(500):
+        result = await results.get_result(engine, caller, answer.result_id or "")
+        if result.status is not ResultStatus.PROCESSING:
+            break
+        await asyncio.sleep(0.02)
+    assert result.status is ResultStatus.READY, result.error_message
+    return result
+
+
 @pytest.fixture
 async def strict(settings: Settings) -> AsyncIterator[Engine]:
     """An engine whose limits are reached quickly."""
@@ -126,11 +137,7 @@ async def test_a_large_result_is_kept_as_parquet_and_paged(engine: Engine, calle
     assert len(orjson.loads(b"[" + body + b"]")) == answer.row_count == 300_000
     run = await wait_for_run(engine, caller, answer.run_id)
     assert run.status is RunStatus.SUCCEEDED
-    for _ in range(200):
-        result = await results.get_result(engine, caller, answer.result_id or "")
-        if result.status is ResultStatus.READY:
-            break
-        await asyncio.sleep(0.02)
+    result = await kept_result(engine, caller, answer)
     assert result.blob_key is not None
     page = await results.read_result(
         engine, caller, result, format="json", offset_rows=150_000, limit_rows=2
@@ -144,6 +151,50 @@ async def test_a_large_result_is_kept_as_parquet_and_paged(engine: Engine, calle
     ]
 
 
+@pytest.mark.parametrize("rows_count", [3, 20_000])
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "named_struct('k', t, 'n', [t, NULL])",
+        "named_struct('a', NULL::text)",
+        "map([t], [value])",
+        "map(['k'], [NULL::text])",
+        "array_agg(named_struct('k', t)) OVER (PARTITION BY value)",
+        "arrow_cast(1, 'Date64')",
+        "[arrow_cast(t, 'BinaryView')]",
+        "arrow_cast(arrow_cast(value, 'Int32'), 'Time32(Second)')",
+    ],
+)
+async def test_what_is_kept_reads_as_it_was_answered(
+    engine: Engine, caller: Caller, expression: str, rows_count: int
+) -> None:
+    texts = "arrow_cast('text ' || value || repeat('.', 20), 'Utf8View')"
+    sql = (
+        f"SELECT {expression} AS x FROM "
+        f"(SELECT value, {texts} AS t FROM generate_series(1, {rows_count})) ORDER BY value"
+    )
+    answer = await ask(engine, caller, sql)
+    body = b"".join([chunk async for chunk in answer.body]) or answer.body_bytes
+    result = await kept_result(engine, caller, answer)
+    for encoding in ("json", "parquet"):
+        page = await results.read_result(engine, caller, result, format=encoding)
+        kept = b"".join([chunk async for chunk in page.body])
+        if encoding == "json":
+            assert kept == body
+        else:
+            assert pa.parquet.read_metadata(pa.BufferReader(kept)).num_rows == rows_count
+    assert await rows(engine, caller, f"SELECT count(*) FROM results.{result.id}") == [[rows_count]]
+
+
+async def test_a_value_parquet_cannot_hold_is_refused_before_the_answer(
+    engine: Engine, caller: Caller
+) -> None:
+    sql = "SELECT arrow_cast(9223372036854775807, 'Timestamp(Second, None)')"
+    result = await kept_result(engine, caller, await ask(engine, caller, sql))
+    with pytest.raises(InvalidRequest, match="Parquet cannot hold"):
+        await results.read_result(engine, caller, result, format="parquet")
+
+
 async def test_a_nan_in_a_large_result_is_found_again(engine: Engine, caller: Caller) -> None:
     sql = (
         "SELECT value AS k, CASE value WHEN 7 THEN 'NaN'::DOUBLE ELSE 2.0 END AS b "
@@ -153,11 +204,7 @@ async def test_a_nan_in_a_large_result_is_found_again(engine: Engine, caller: Ca
     async for _ in answer.body:
         pass
     await wait_for_run(engine, caller, answer.run_id)
-    for _ in range(200):
-        result = await results.get_result(engine, caller, answer.result_id or "")
-        if result.status is ResultStatus.READY:
-            break
-        await asyncio.sleep(0.02)
+    result = await kept_result(engine, caller, answer)
     assert result.blob_key is not None
     table = f"results.{result.id}"
     assert await rows(engine, caller, f"SELECT k FROM {table} WHERE isnan(b)") == [[7]]
