@@ -76,7 +76,7 @@ def test_dictionaries_and_null_columns_become_plain_types() -> None:
         (pa.decimal64(12, 2), "decimal128(12, 2)"),
         (pa.decimal256(60, 2), "decimal256(60, 2)"),
         (pa.date64(), "date32[day]"),
-        (pa.time32("s"), "time32[ms]"),
+        (pa.time32("s"), "time64[ns]"),
         (pa.time64("ns"), "time64[ns]"),
         (pa.timestamp("s"), "timestamp[ms]"),
         (pa.duration("us"), "duration[us]"),
