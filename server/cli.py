@@ -20,6 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 token_app = typer.Typer(help="Make, list and revoke API tokens.", no_args_is_help=True)
 secrets_app = typer.Typer(help="Work on the stored secrets.", no_args_is_help=True)

@@ -37,6 +37,8 @@ def test_help_and_version_name_every_command(tidemill: Run) -> None:
     assert finished.returncode == 0
     for command in ("serve", "query", "upload", "token", "secrets", "settings", "demo"):
         assert command in text
+    assert tidemill("-h").stdout == finished.stdout
+    assert b"--table" in tidemill("upload", "-h").stdout
     assert tidemill("--version").stdout.startswith(b"tidemill ")
 
 
