@@ -70,6 +70,9 @@ class HttpProtocol(HttpToolsProtocol):
     @override
     def on_headers_complete(self) -> None:
         """Start the request."""
+        # Hidden where it can be: see `_without_upgrade`. Here the parser would drop the body.
+        if self.parser.should_upgrade() and any(map(_announces_body, self.headers)):
+            raise NotHttp
         self._is_in_head, self._head_bytes = False, 0
         super().on_headers_complete()
 
@@ -113,6 +116,11 @@ class HttpProtocol(HttpToolsProtocol):
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in response.raw_headers)
         self.transport.write(head + lines + b"\r\n" + bytes(response.body))
         self.transport.close()
+
+
+def _announces_body(field: tuple[bytes, bytes]) -> bool:
+    name, value = field
+    return name == b"transfer-encoding" or (name == b"content-length" and value.strip() != b"0")
 
 
 def _without_upgrade(data: bytes) -> bytes:

@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from engine.arrow_types import viewless
 from engine.encode import temporal
 from engine.encode.strings import (
     JSON_ESCAPES,
@@ -97,7 +98,8 @@ def decoded(array: Array) -> Array:
         if isinstance(array, pa.ExtensionArray):
             array = array.storage
         elif isinstance(array, pa.DictionaryArray):
-            array = array.dictionary.take(array.indices)
+            values = array.dictionary  # its kernels know no views
+            array = values.cast(viewless(values.type)).take(array.indices)
         elif isinstance(array, pa.RunEndEncodedArray):
             rows = np.arange(array.offset, array.offset + len(array))
             runs = np.searchsorted(array.run_ends.to_numpy(), rows, side="right")

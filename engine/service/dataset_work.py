@@ -175,12 +175,16 @@ async def _claimed_input(
     elif isinstance(source, SavedQuerySource):
         yield QueryInput(await saved_sql(engine, caller, source))
     elif isinstance(source, UploadSource):
-        upload = await _claim(engine, caller, source.upload_id, work)
+        is_ours = work.may_hold_claims
         try:
+            upload = await _claim(engine, caller, source.upload_id, work)
+            is_ours = True
             yield UploadInput(upload, source)
         except BaseException as error:
-            if not work.keeps_claims(error):
-                await engine.db.write(upload_store.release_upload, caller.workspace_id, upload.id)
+            if is_ours and not work.keeps_claims(error):
+                await engine.db.write(
+                    upload_store.release_upload, caller.workspace_id, source.upload_id
+                )
             raise
     else:
         yield source

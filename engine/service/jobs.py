@@ -168,9 +168,8 @@ class _JobWork:
         return True  # made when the job was queued, or by an attempt that died
 
     def keeps_claims(self, error: BaseException) -> bool:
-        # Stopped by a shutdown, overtaken, or to be tried again: the next attempt holds them.
-        is_over = isinstance(error, asyncio.CancelledError | _LeaseLost)
-        return is_over or _may_retry(self.job, error, self._attempts_max)
+        # Also when it was stopped by a shutdown or overtaken: the next attempt holds them.
+        return _may_retry(self.job, error, self._attempts_max)
 
     def report(self, progress: Mapping[str, int]) -> None:
         self._progress.update(progress)

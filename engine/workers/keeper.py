@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.arrow_types import viewless
+from engine.arrow_types import map_leaves, viewless
 from engine.datasets.parquet_statistics import paths_with_statistics
 from engine.encode.text import decoded, plain_text
 
@@ -26,6 +26,7 @@ _ROW_GROUP_ROWS = 128 * 1024
 _ROW_GROUP_BYTES = 64 * 1024 * 1024
 HELD_BYTES_MAX = 96 * 1024 * 1024
 _NICENESS = 10
+_DECIMAL_DIGITS_MAX = 38
 
 
 class Keeper:
@@ -274,22 +275,26 @@ def _stored_type(data_type: pa.DataType) -> pa.DataType:
     """The type a column is stored with: its own, the nearest Parquet can hold, or text."""
     if pa.types.is_run_end_encoded(data_type):
         return _stored_type(data_type.value_type)
-    if pa.types.is_date64(data_type):  # Parquet has days only
-        return pa.timestamp("ms")
-    stored = (
-        viewless(data_type, pa.string(), pa.binary())
-        if pa.types.is_nested(data_type)
-        else data_type
-    )
+    if pa.types.is_dictionary(data_type) and viewless(data_type.value_type) != data_type.value_type:
+        return _stored_type(data_type.value_type)
+    stored = map_leaves(data_type, _nearest)
+    if pa.types.is_nested(stored):
+        stored = viewless(stored, pa.string(), pa.binary())
     return stored if _is_storable(stored) else pa.string()
 
 
+def _nearest(leaf: pa.DataType) -> pa.DataType:
+    if pa.types.is_date64(leaf):  # Parquet's dates are days
+        return pa.timestamp("ms")
+    if isinstance(leaf, pa.Decimal128Type) and leaf.scale < 0:  # and its decimals have a point
+        return pa.decimal128(min(_DECIMAL_DIGITS_MAX, leaf.precision - leaf.scale), 0)
+    return leaf
+
+
 def _is_storable(data_type: pa.DataType) -> bool:
-    if pa.types.is_decimal(data_type):
-        return int(data_type.scale) >= 0
     try:
-        pq.ParquetWriter(io.BytesIO(), pa.schema([pa.field("x", data_type)])).close()
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError):
+        pq.write_table(pa.schema([pa.field("x", data_type)]).empty_table(), io.BytesIO())
+    except (pa.ArrowException, OSError):
         return False
     return True
 
@@ -298,9 +303,9 @@ def _stored_array(array: "pa.Array[Any]", data_type: pa.DataType) -> "pa.Array[A
     """Types Parquet cannot hold (intervals, unions) are kept as the text a client sees."""
     if array.type == data_type:
         return array
+    if not pa.types.is_dictionary(data_type):
+        array = decoded(array)
     if pa.types.is_string(data_type) and not pa.types.is_string_view(array.type):
         array = plain_text(array)
-    elif pa.types.is_run_end_encoded(array.type):
-        array = decoded(array)
     cast: pa.Array[Any] = array.cast(data_type)
     return cast

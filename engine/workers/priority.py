@@ -28,7 +28,8 @@ def restore(pid: int) -> bool:
 @cache
 def is_reversible() -> bool:
     """Tell whether this process may give a lowered worker its normal priority back."""
-    if resource.getrlimit(resource.RLIMIT_NICE)[0] >= _NORMAL_LIMIT:
+    most, _ = resource.getrlimit(resource.RLIMIT_NICE)
+    if most == resource.RLIM_INFINITY or most >= _NORMAL_LIMIT:
         return True
     status = Path("/proc/self/status").read_text()
     (effective,) = (line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))

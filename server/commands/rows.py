@@ -113,9 +113,10 @@ class _Interrupts:
             self._is_pausing = False
 
     def _press(self, _number: int, _frame: FrameType | None) -> None:
-        if self._is_pressed or self._is_pausing:
-            raise KeyboardInterrupt
+        is_heard = self._is_pressed or self._is_pausing
         self._is_pressed = True
+        if is_heard:
+            raise KeyboardInterrupt
 
 
 def _cell(value: object) -> str:

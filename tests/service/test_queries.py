@@ -162,6 +162,9 @@ async def test_a_large_result_is_kept_as_parquet_and_paged(engine: Engine, calle
         "array_agg(named_struct('k', t)) OVER (PARTITION BY value)",
         "arrow_cast(1, 'Date64')",
         "[arrow_cast(t, 'BinaryView')]",
+        "named_struct('d', arrow_cast(1, 'Date64'))",
+        "arrow_cast(1200, 'Decimal128(5, -2)')",
+        "arrow_cast(t, 'Dictionary(Int32, Utf8View)')",
         "arrow_cast(arrow_cast(value, 'Int32'), 'Time32(Second)')",
     ],
 )
