@@ -7,6 +7,7 @@ each request by ``_TIMEOUT_S``, each poll by its own limit.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
@@ -247,7 +248,7 @@ def _chunks(path: Path, size_bytes: int, on_progress: Progress | None) -> Iterat
 
 def _object(response: httpx.Response) -> dict[str, Any]:
     try:
-        content = response.json()
+        content = response.json(parse_float=Decimal)  # a number is shown as it was sent
     except ValueError as error:
         raise ClientError(f"{response.url} is not a Tidemill server.") from error
     assert isinstance(content, dict)

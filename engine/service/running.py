@@ -150,7 +150,9 @@ class RunningQuery:
         finally:
             self._changed.set()
             if self._result.inline_ipc is None and self._task.persist_path is not None:
-                await asyncio.to_thread(Path(self._task.persist_path).unlink, missing_ok=True)
+                # Whoever hears of a failure hangs up, and that cancels this task again.
+                unlink = Path(self._task.persist_path).unlink
+                await to_the_end(asyncio.to_thread(unlink, missing_ok=True))
 
     async def _execute(self) -> None:
         settings = self._engine.settings

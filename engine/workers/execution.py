@@ -150,6 +150,7 @@ class Execution:
         self._watch = asyncio.get_running_loop().call_later(wait_s, self._check)
 
     def _check(self) -> None:
+        self._worker.cap_bytes = None  # what runs for long may leave much behind
         passed = self._passed_limit()
         if passed is not None:
             self.kill(passed)

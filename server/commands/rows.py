@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from decimal import Decimal
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -50,7 +51,7 @@ def table_of(answer: dict[str, Any], *, title: str | None = None) -> Table:
     rows = answer["rows"]
     table = Table(title=title, title_justify="left", header_style="bold")
     for position, name in enumerate(answer["columns"]):
-        numeric = any(type(row[position]) in {int, float} for row in rows)
+        numeric = any(type(row[position]) in {int, Decimal} for row in rows)
         table.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(_cell, row))
@@ -124,5 +125,10 @@ def _cell(value: object) -> str:
         return "[dim]null[/dim]"
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = value if isinstance(value, (str, int, float)) else orjson.dumps(value).decode()
-    return escape(str(text)[:_CELL_CHARS_MAX])
+    if not isinstance(value, (str, int, Decimal)):
+        value = orjson.dumps(value, default=_raw_number).decode()
+    return escape(str(value)[:_CELL_CHARS_MAX])
+
+
+def _raw_number(value: object) -> orjson.Fragment:
+    return orjson.Fragment(str(value))

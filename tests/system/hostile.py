@@ -138,6 +138,7 @@ PLANNER = [
     ),
     *_all(
         TIMEOUT,
+        EXHAUSTED,  # whichever comes first
         ANSWER,
         joins_without_on="SELECT count(*) FROM (SELECT 1) a0 "
         + " ".join(f"JOIN (SELECT 1) a{i}" for i in range(1, 500)),
