@@ -48,7 +48,10 @@ class Limits:
 
 
 class Execution:
-    """A running task. Iterate :meth:`frames` to its end, or it is killed."""
+    """A running task. Iterate :meth:`frames` to its end, or it is killed.
+
+    ``is_over`` says whether the task reached its end.
+    """
 
     def __init__(self, worker: Worker, forker: Forker, limits: Limits, spill_folder: Path) -> None:
         self._worker = worker
@@ -60,16 +63,11 @@ class Execution:
         self._watch: asyncio.TimerHandle | None = None
         self._spill_check: asyncio.Task[None] | None = None
         self._is_lowered = False
-        self._is_over = False
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the task reached its end."""
-        return self._is_over
+        self.is_over = False
 
     def settle(self) -> bool:
         """Leave the worker as it was; False when it must not be used again."""
-        return self._is_over and (not self._is_lowered or priority.restore(self._worker.pid))
+        return self.is_over and (not self._is_lowered or priority.restore(self._worker.pid))
 
     def start(self, task: Task) -> None:
         """Send the task to the worker."""
@@ -98,7 +96,7 @@ class Execution:
             while True:
                 kind, body = await self._worker.receive()
                 if kind is Kind.END:
-                    self._is_over = True
+                    self.is_over = True
                     break
                 if kind is Kind.FAILED:
                     failure = load_failure(orjson.loads(body))
@@ -177,7 +175,7 @@ class Execution:
     async def _check_spill(self, most_bytes: int) -> None:
         """Look in a thread: a spill folder can hold thousands of files."""
         spilled_bytes = await asyncio.to_thread(_size_of, self._spill_folder)
-        if spilled_bytes > most_bytes and not self._is_over:
+        if spilled_bytes > most_bytes and not self.is_over:
             self.kill(
                 ResourceExhausted(
                     f"The query needs more than its limit of {most_bytes} bytes of spill."

@@ -24,7 +24,7 @@ from engine.encode.text import decoded, plain_text
 
 _ROW_GROUP_ROWS = 128 * 1024
 _ROW_GROUP_BYTES = 64 * 1024 * 1024
-HELD_BYTES_MAX = 96 * 1024 * 1024
+_HELD_BYTES_MAX = 96 * 1024 * 1024
 _NICENESS = 10
 _DECIMAL_DIGITS_MAX = 38
 
@@ -47,7 +47,7 @@ class Keeper:
         inline_bytes_max: int,
         *,
         is_patient: bool = True,
-        held_bytes_max: int = HELD_BYTES_MAX,
+        held_bytes_max: int = _HELD_BYTES_MAX,
     ) -> None:
         self._schema = _unique_names(schema)
         self._path = path

@@ -7,10 +7,11 @@ its kept result is read by the page. The other formats pass through as the serve
 import signal
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from decimal import Decimal
-from types import FrameType, TracebackType
-from typing import Any, Self
+from types import FrameType
+from typing import Any
 
 import orjson
 from rich.console import Console
@@ -60,7 +61,7 @@ def table_of(answer: dict[str, Any], *, title: str | None = None) -> Table:
 
 def _print_first_rows(client: Client, sql: str, rows_max: int) -> None:
     notes = Console(stderr=True)
-    with _Interrupts() as interrupts:
+    with _held_interrupts() as interrupts:
         run_id = client.run_query(sql, **{"async": True})["query_run_id"]
         try:
             with notes.status("Running; Ctrl-C stops the query."):
@@ -78,46 +79,46 @@ def _print_first_rows(client: Client, sql: str, rows_max: int) -> None:
 
 
 class _Interrupts:
-    """Inside the block Ctrl-C is heard between requests only, a second one at once.
-
-    An interrupt in the middle of a request would leave a query running whose id nobody knows, or a
-    connection nobody can send the cancellation on.
-    """
+    """Ctrl-C as it is heard inside :func:`_held_interrupts`."""
 
     def __init__(self) -> None:
         # Plain flags: a lock that the interrupted code holds could not be taken by the handler.
-        self._is_pressed = False
+        self.is_pressed = False
         self._is_pausing = False
-
-    def __enter__(self) -> Self:
-        self._before = signal.signal(signal.SIGINT, self._press)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        signal.signal(signal.SIGINT, self._before)
-        if kind is None and self._is_pressed:
-            raise KeyboardInterrupt
 
     def pause(self, seconds: float) -> None:
         """Sleep; raise ``KeyboardInterrupt`` as soon as there was a Ctrl-C."""
         self._is_pausing = True
         try:
-            if self._is_pressed:
+            if self.is_pressed:
                 raise KeyboardInterrupt
             time.sleep(seconds)
         finally:
             self._is_pausing = False
 
-    def _press(self, _number: int, _frame: FrameType | None) -> None:
-        is_heard = self._is_pressed or self._is_pausing
-        self._is_pressed = True
+    def press(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle the signal."""
+        is_heard = self.is_pressed or self._is_pausing
+        self.is_pressed = True
         if is_heard:
             raise KeyboardInterrupt
+
+
+@contextmanager
+def _held_interrupts() -> Iterator[_Interrupts]:
+    """Inside the block Ctrl-C is heard between requests only, a second one at once.
+
+    An interrupt in the middle of a request would leave a query running whose id nobody knows, or a
+    connection nobody can send the cancellation on.
+    """
+    held = _Interrupts()
+    before = signal.signal(signal.SIGINT, held.press)
+    try:
+        yield held
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held.is_pressed:
+        raise KeyboardInterrupt
 
 
 def _cell(value: object) -> str:

@@ -4,6 +4,8 @@ import contextlib
 import json
 import socket
 import time
+from dataclasses import dataclass
+from email.message import Message
 from http.client import HTTPResponse
 from urllib.parse import urlsplit
 
@@ -22,7 +24,14 @@ _QUERY = (
 ).encode()
 
 
-def send(server: RunningServer, *parts: bytes) -> HTTPResponse:
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Message
+    body: bytes
+
+
+def send(server: RunningServer, *parts: bytes) -> Answer:
     """Send bytes as they are and read one response."""
     address = urlsplit(server.url)
     with socket.create_connection((address.hostname, address.port), _TIMEOUT_S) as connection:
@@ -34,12 +43,11 @@ def send(server: RunningServer, *parts: bytes) -> HTTPResponse:
             time.sleep(_PACKET_S)
         response = HTTPResponse(connection)
         response.begin()
-        response.body = response.read()  # type: ignore[attr-defined]  # for the assertions
-        return response
+        return Answer(response.status, response.headers, response.read())
 
 
-def assert_refused(response: HTTPResponse, status: int, code: str) -> None:
-    body = json.loads(response.body)  # type: ignore[attr-defined]  # see `send`
+def assert_refused(response: Answer, status: int, code: str) -> None:
+    body = json.loads(response.body)
     assert (response.status, body["status"], body["error"]["code"]) == (status, status, code)
     assert response.headers["content-type"] == "application/json"
     assert response.headers["connection"] == "close"
@@ -102,7 +110,7 @@ def test_the_head_of_the_next_request_is_not_charged_for_a_body(server: RunningS
     first = _QUERY + b"Content-Length: %d\r\n\r\n" % len(body) + body
     response = send(server, first + b"GET /health HTT")
     assert response.status == 200
-    assert json.loads(response.body)["rows"] == [[1]]  # type: ignore[attr-defined]  # see `send`
+    assert json.loads(response.body)["rows"] == [[1]]
 
 
 def test_a_refusal_is_never_part_of_another_answer(server: RunningServer) -> None:
@@ -129,7 +137,7 @@ def test_a_wish_for_another_protocol_is_ignored(server: RunningServer) -> None:
     for parts in ((head, body), (head + body,)):
         response = send(server, *parts)
         assert response.status == 200
-        assert json.loads(response.body)["rows"] == [[1]]  # type: ignore[attr-defined]  # see `send`
+        assert json.loads(response.body)["rows"] == [[1]]
 
 
 def test_fields_after_a_chunked_body_are_dropped(server: RunningServer) -> None:
@@ -137,4 +145,4 @@ def test_fields_after_a_chunked_body_are_dropped(server: RunningServer) -> None:
     chunk = b"%x\r\n%s\r\n0\r\nAuthorization: Bearer other\r\n\r\n" % (len(body), body)
     response = send(server, _QUERY + b"Transfer-Encoding: chunked\r\n\r\n" + chunk)
     assert response.status == 200
-    assert json.loads(response.body)["rows"] == [[1]]  # type: ignore[attr-defined]  # see `send`
+    assert json.loads(response.body)["rows"] == [[1]]
