@@ -1,0 +1,97 @@
+"""S3 as sources read it: one set of options, given to each library in its own words.
+
+The endpoint, if one is set, passes the door out. Without one it is Amazon's own.
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from pyarrow.fs import S3FileSystem
+from pydantic import Field, SecretStr
+
+from connectors.base import SourceContext
+from connectors.errors import OptionsInvalid
+from connectors.hosts import resolve_host
+from connectors.options import AuthForm, SourceOptions
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+S3_AUTH = AuthForm("S3 access key", ("s3_secret_access_key",))
+
+
+class S3Options(SourceOptions):
+    """Where objects are and who reads them; mix into the options of a source.
+
+    Without an access key requests are not signed (public buckets): this server's own credentials
+    are never used for somebody's connection.
+    """
+
+    s3_endpoint: str | None = Field(
+        None, description="URL of an S3-compatible service; empty = Amazon S3."
+    )
+    s3_region: str | None = Field(None, description="Region of the bucket.", examples=["eu-west-1"])
+    s3_access_key_id: str | None = Field(None, description="Access key id.")
+    s3_secret_access_key: SecretStr | None = Field(None, description="Secret of the access key.")
+
+
+def check_endpoint(options: S3Options, context: SourceContext) -> None:
+    """Judge the endpoint.
+
+    Raises:
+        OptionsInvalid: it is no http or https URL.
+        EgressRefused: its address may not be reached.
+    """
+    if options.s3_endpoint is None:
+        return
+    url = urlsplit(options.s3_endpoint)
+    if url.scheme not in DEFAULT_PORTS or not url.hostname:
+        raise OptionsInvalid("s3_endpoint must be an http or https URL")
+    port = url.port or DEFAULT_PORTS[url.scheme]
+    resolve_host(url.hostname, port, allow_private=context.allow_private)
+
+
+def arrow_filesystem(options: S3Options, context: SourceContext) -> S3FileSystem:
+    """Open a pyarrow filesystem whose paths are ``bucket/key``."""
+    check_endpoint(options, context)
+    url = urlsplit(options.s3_endpoint or "")
+    settings: dict[str, Any] = {
+        "region": options.s3_region,
+        "connect_timeout": context.connect_timeout_s,
+        "request_timeout": context.statement_timeout_s,
+    }
+    if options.s3_endpoint is not None:
+        settings |= {"endpoint_override": url.netloc, "scheme": url.scheme}
+    if options.s3_access_key_id is None:
+        settings["anonymous"] = True
+    else:
+        settings |= {
+            "access_key": options.s3_access_key_id,
+            "secret_key": options.reveal("s3_secret_access_key"),
+        }
+    return S3FileSystem(**{key: value for key, value in settings.items() if value is not None})
+
+
+def object_store_options(options: S3Options, context: SourceContext) -> dict[str, str]:
+    """Return storage options of the object_store crate (deltalake, obstore), as ``aws_*`` keys."""
+    check_endpoint(options, context)
+    given = {
+        "aws_region": options.s3_region or "us-east-1",
+        "aws_endpoint": options.s3_endpoint,
+        "aws_access_key_id": options.s3_access_key_id,
+        "aws_secret_access_key": options.reveal("s3_secret_access_key"),
+        "aws_allow_http": "true" if (options.s3_endpoint or "").startswith("http:") else None,
+        "aws_skip_signature": "true" if options.s3_access_key_id is None else None,
+    }
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def pyiceberg_properties(options: S3Options, context: SourceContext) -> dict[str, str]:
+    """Return the ``s3.*`` properties of a pyiceberg catalog."""
+    check_endpoint(options, context)
+    given = {
+        "s3.endpoint": options.s3_endpoint,
+        "s3.region": options.s3_region,
+        "s3.access-key-id": options.s3_access_key_id,
+        "s3.secret-access-key": options.reveal("s3_secret_access_key"),
+        "s3.anonymous": "true" if options.s3_access_key_id is None else None,
+    }
+    return {key: value for key, value in given.items() if value is not None}
