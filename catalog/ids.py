@@ -23,10 +23,12 @@ class IdKind(StrEnum):
     JOB = "jobx"
     ORGANIZATION = "orgx"
     QUERY_RUN = "qrun"
+    REMOTE_TABLE = "rtbl"
     RESULT = "rslt"
     SAVED_QUERY = "svqr"
     SECRET = "secr"  # noqa: S105 - a prefix
     SNAPSHOT = "snap"
+    TABLE_VERSION = "tver"
     TOKEN = "tokn"  # noqa: S105 - a prefix
     UPLOAD = "upld"
     WORKSPACE = "ws_"

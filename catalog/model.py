@@ -48,6 +48,21 @@ class JobStatus(StrEnum):
     FAILED = "failed"
 
 
+class ReadMode(StrEnum):
+    """How a remote table is read: from a copy here, or from its source for every query."""
+
+    CACHED = "cached"
+    LIVE = "live"
+
+
+class DiscoveryStatus(StrEnum):
+    """What came of the last look at which tables a connection has."""
+
+    SUCCESS = "success"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Organization:
     """Owns workspaces and API tokens."""
@@ -150,6 +165,86 @@ class Dataset:
     def effective_version(self) -> int:
         """The version SQL reads: the pinned one, else the latest."""
         return self.latest_version if self.pinned_version is None else self.pinned_version
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A remote source under a name, which is its catalog in SQL.
+
+    ``config`` holds no credential; that is the secret. ``owns_secret`` means the secret was made for
+    this connection and goes with it. ``next_refresh_at`` is when a schedule is due.
+    """
+
+    id: str
+    workspace_id: str
+    name: str
+    source_type: str
+    config: dict[str, Any]
+    secret_id: str | None
+    owns_secret: bool
+    mode: ReadMode
+    refresh_interval_s: int | None
+    next_refresh_at: datetime | None
+    discovery_status: DiscoveryStatus
+    discovery_error: str | None
+    discovered_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteTable:
+    """A table of a connection, and its copy here when it is synced.
+
+    ``schema_ipc`` is the serialized Arrow schema its source had when last asked; everything from
+    ``version_id`` on describes the copy and is None without one. ``mode`` None follows the
+    connection. ``cursor_column`` makes refreshes incremental: only rows beyond ``cursor_value``,
+    which is the Arrow text of its greatest value, are fetched.
+    """
+
+    id: str
+    workspace_id: str
+    connection_id: str
+    schema_name: str
+    table_name: str
+    schema_ipc: bytes
+    mode: ReadMode | None
+    cursor_column: str | None
+    version_id: str | None
+    cached_schema_ipc: bytes | None
+    last_sync: datetime | None
+    row_count: int | None
+    size_bytes: int | None
+    warnings: tuple[str, ...]
+    cursor_value: str | None
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether there is a copy."""
+        return self.version_id is not None
+
+    @property
+    def read_schema_ipc(self) -> bytes:
+        """The schema SQL sees: of the copy if there is one."""
+        return self.cached_schema_ipc or self.schema_ipc
+
+
+@dataclass(frozen=True, slots=True)
+class TableVersion:
+    """One immutable copy of a remote table, about to become the one that is read."""
+
+    id: str
+    files: tuple[StoredFile, ...]
+    schema_ipc: bytes
+    row_count: int
+    warnings: tuple[str, ...]
+    cursor_value: str | None
+    synced_at: datetime
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size_bytes for file in self.files)
 
 
 @dataclass(frozen=True, slots=True)

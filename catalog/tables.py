@@ -24,7 +24,15 @@ from sqlalchemy import (
 )
 
 from catalog.columns import ORDERED_TEXT, Choice, Instant, Json
-from catalog.model import Classification, JobStatus, ResultStatus, RunStatus, UploadStatus
+from catalog.model import (
+    Classification,
+    DiscoveryStatus,
+    JobStatus,
+    ReadMode,
+    ResultStatus,
+    RunStatus,
+    UploadStatus,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -41,6 +49,8 @@ PENDING_UPLOAD = "status = 'pending'"
 RUNNING_RUN = "status = 'running'"
 UNFINISHED_RESULT = "status IN ('pending', 'processing')"
 UNFINISHED_JOB = "status IN ('pending', 'running')"
+SCHEDULED_CONNECTION = "next_refresh_at IS NOT NULL"
+SYNCING_TABLE = "sync_token IS NOT NULL"
 
 
 def _partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
@@ -149,6 +159,87 @@ dataset_files = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("row_count", BigInteger, nullable=False),
     UniqueConstraint("version_id", "position"),
+)
+
+connections = Table(
+    "connections",
+    metadata,
+    Column("id", ORDERED_TEXT, primary_key=True),
+    Column("workspace_id", ORDERED_TEXT, ForeignKey("workspaces.id"), nullable=False),
+    Column("name", ORDERED_TEXT, nullable=False),
+    Column("source_type", Text, nullable=False),
+    Column("config", Json, nullable=False),
+    Column("secret_id", ORDERED_TEXT),
+    Column("owns_secret", Boolean, nullable=False),
+    Column("mode", Choice(ReadMode), nullable=False),
+    Column("refresh_interval_s", BigInteger),
+    Column("next_refresh_at", Instant),
+    Column("discovery_status", Choice(DiscoveryStatus), nullable=False),
+    Column("discovery_error", Text),
+    Column("discovered_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("workspace_id", "name"),
+    _partial_index("ix_connections_scheduled", "next_refresh_at", where=SCHEDULED_CONNECTION),
+)
+
+# The lease of a sync is on the row of its table: of all servers one fetches, the others wait.
+remote_tables = Table(
+    "remote_tables",
+    metadata,
+    Column("id", ORDERED_TEXT, primary_key=True),
+    Column("workspace_id", ORDERED_TEXT, nullable=False),
+    Column(
+        "connection_id",
+        ORDERED_TEXT,
+        ForeignKey("connections.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("schema_name", ORDERED_TEXT, nullable=False),
+    Column("table_name", ORDERED_TEXT, nullable=False),
+    Column("schema_ipc", LargeBinary, nullable=False),
+    Column("mode", Choice(ReadMode)),
+    Column("cursor_column", Text),
+    Column("version_id", ORDERED_TEXT),
+    Column("cached_schema_ipc", LargeBinary),
+    Column("last_sync", Instant),
+    Column("row_count", BigInteger),
+    Column("size_bytes", BigInteger),
+    Column("warnings", Json(tuple), nullable=False),
+    Column("cursor_value", Text),
+    Column("sync_token", Text),
+    Column("sync_owner", Text),
+    Column("sync_expires_at", Instant),
+    UniqueConstraint("connection_id", "schema_name", "table_name"),
+    Index("ix_remote_tables_by_name", "workspace_id", "schema_name", "table_name", "connection_id"),
+    _partial_index("ix_remote_tables_version_id", "version_id", where="version_id IS NOT NULL"),
+    _partial_index("ix_remote_tables_syncing", "sync_owner", where=SYNCING_TABLE),
+)
+
+remote_table_files = Table(
+    "remote_table_files",
+    metadata,
+    Column("key", ORDERED_TEXT, primary_key=True),
+    Column(
+        "table_id",
+        ORDERED_TEXT,
+        ForeignKey("remote_tables.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("position", Integer, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("row_count", BigInteger, nullable=False),
+    UniqueConstraint("table_id", "position"),
+)
+
+# Of one version of a dataset or remote table.
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("version_id", ORDERED_TEXT, primary_key=True),
+    Column("workspace_id", ORDERED_TEXT, nullable=False),
+    Column("columns", Json, nullable=False),
+    Index(None, "workspace_id", "version_id"),
 )
 
 # The id is made of the workspace and the hash (catalog.ids.snapshot_id): no other index is needed.

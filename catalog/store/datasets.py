@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from catalog.errors import Conflict, InvalidValue, NotFound
 from catalog.model import Dataset, DatasetVersion, Page, StoredFile
 from catalog.store.dropped import drop_blobs
+from catalog.store.profiles import drop_profiles
 from catalog.store.rows import columns_of, read_page, utc_now
 from catalog.store.uploads import consume_upload
 from catalog.tables import dataset_files, dataset_versions, datasets
@@ -165,6 +166,8 @@ def delete_dataset(conn: Connection, workspace_id: str, dataset_id: str) -> None
         .where(dataset_versions.c.dataset_id == dataset_id)
     ).all()
     drop_blobs(conn, keys, utc_now())
+    mine = select(dataset_versions.c.id).where(dataset_versions.c.dataset_id == dataset_id)
+    drop_profiles(conn, conn.scalars(mine).all())
     conn.execute(delete(datasets).where(datasets.c.id == dataset_id))
 
 

@@ -4,9 +4,14 @@ from collections.abc import Sequence
 
 from sqlalchemy import Column, Connection, select
 
-from catalog.tables import dataset_files, results, uploads
+from catalog.tables import dataset_files, remote_table_files, results, uploads
 
-_OWNERS: tuple[Column[str], ...] = (uploads.c.blob_key, dataset_files.c.key, results.c.blob_key)
+_OWNERS: tuple[Column[str], ...] = (
+    uploads.c.blob_key,
+    dataset_files.c.key,
+    remote_table_files.c.key,
+    results.c.blob_key,
+)
 
 
 def referenced_keys(conn: Connection, keys: Sequence[str]) -> set[str]:

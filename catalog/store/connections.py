@@ -1,0 +1,162 @@
+"""Connections: a remote source under a name that is its catalog in SQL.
+
+The configuration is stored without credentials. A secret made for a connection goes with it, one
+that its owner made stays.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection as DbConnection
+from sqlalchemy import Select, delete, func, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from catalog.errors import Conflict, InvalidValue, NotFound
+from catalog.model import Connection, DiscoveryStatus
+from catalog.store.remote_tables import drop_copies
+from catalog.store.rows import columns_of, utc_now
+from catalog.tables import SCHEDULED_CONNECTION, connections, remote_tables, secrets
+
+_COLUMNS = columns_of(connections, Connection)
+_CHANGEABLE = frozenset({"mode", "refresh_interval_s"})
+
+
+def insert_connection(conn: DbConnection, connection: Connection) -> None:
+    """Record a new connection.
+
+    Raises:
+        Conflict: the workspace has a connection of this name.
+    """
+    refuse_taken_name(conn, connection.workspace_id, connection.name)
+    values = {column: getattr(connection, column.name) for column in _COLUMNS}
+    try:
+        conn.execute(connections.insert().values(values))
+    except IntegrityError as error:
+        raise _name_taken(connection.name) from error
+
+
+def refuse_taken_name(conn: DbConnection, workspace_id: str, name: str) -> None:
+    """Raise ``Conflict`` when the workspace has a connection of exactly this name."""
+    if find_connection(conn, workspace_id, name) is not None:
+        raise _name_taken(name)
+
+
+def get_connection(conn: DbConnection, workspace_id: str, connection_id: str) -> Connection:
+    """Return a connection.
+
+    Raises:
+        NotFound: the workspace has no such connection.
+    """
+    query = _all(workspace_id).where(connections.c.id == connection_id)
+    row = conn.execute(query).mappings().first()
+    if row is None:
+        raise NotFound.of("Connection", connection_id)
+    return Connection(**row)
+
+
+def find_connection(conn: DbConnection, workspace_id: str, name: str) -> Connection | None:
+    """Return the connection of a name, or None."""
+    row = conn.execute(_all(workspace_id).where(connections.c.name == name)).mappings().first()
+    return None if row is None else Connection(**row)
+
+
+def list_connections(conn: DbConnection, workspace_id: str) -> tuple[Connection, ...]:
+    """Return every connection, by name."""
+    rows = conn.execute(_all(workspace_id).order_by(connections.c.name)).mappings()
+    return tuple(Connection(**row) for row in rows)
+
+
+def list_due(conn: DbConnection, now: datetime) -> tuple[Connection, ...]:
+    """Return the connections of all workspaces whose scheduled refresh is due, at most 100."""
+    # Repeats the condition of the partial index, so that the planner of SQLite sees it.
+    query = (
+        select(*_COLUMNS)
+        .where(text(SCHEDULED_CONNECTION), connections.c.next_refresh_at <= now)
+        .order_by(connections.c.next_refresh_at)
+        .limit(100)
+    )
+    return tuple(Connection(**row) for row in conn.execute(query).mappings())
+
+
+def update_connection(
+    conn: DbConnection, workspace_id: str, connection_id: str, changes: Mapping[str, Any]
+) -> Connection:
+    """Change some of mode and refresh_interval_s; an interval starts counting now, None ends it.
+
+    Raises:
+        NotFound: the workspace has no such connection.
+    """
+    if unknown := changes.keys() - _CHANGEABLE:
+        raise InvalidValue(f"A connection has no {min(unknown)} to change")
+    get_connection(conn, workspace_id, connection_id)
+    now = utc_now()
+    values: dict[str, Any] = {**changes, "updated_at": now}
+    if "refresh_interval_s" in changes:
+        interval_s = changes["refresh_interval_s"]
+        values["next_refresh_at"] = interval_s and now + timedelta(seconds=interval_s)
+    conn.execute(update(connections).where(connections.c.id == connection_id).values(values))
+    return get_connection(conn, workspace_id, connection_id)
+
+
+def move_schedule(conn: DbConnection, connection: Connection, now: datetime) -> bool:
+    """Set the next scheduled refresh of a due connection; False when another server did."""
+    assert connection.refresh_interval_s is not None
+    moved = conn.execute(
+        update(connections)
+        .where(
+            connections.c.id == connection.id,
+            connections.c.next_refresh_at == connection.next_refresh_at,
+        )
+        .values(next_refresh_at=now + timedelta(seconds=connection.refresh_interval_s))
+    )
+    return moved.rowcount == 1
+
+
+def record_discovery(
+    conn: DbConnection, connection_id: str, status: DiscoveryStatus, error: str | None
+) -> None:
+    """Remember what came of looking for tables; a connection deleted meanwhile is fine."""
+    conn.execute(
+        update(connections)
+        .where(connections.c.id == connection_id)
+        .values(discovery_status=status, discovery_error=error, discovered_at=utc_now())
+    )
+
+
+def count_tables(conn: DbConnection, connection_id: str) -> tuple[int, int]:
+    """Return how many tables a connection has, and how many of them are synced."""
+    query = select(func.count(), func.count(remote_tables.c.version_id)).where(
+        remote_tables.c.connection_id == connection_id
+    )
+    total, synced = conn.execute(query).one()
+    return total, synced
+
+
+def delete_connection(conn: DbConnection, workspace_id: str, connection_id: str) -> None:
+    """Delete a connection, its tables and its own secret; queries reading copies may finish.
+
+    Raises:
+        NotFound: the workspace has no such connection.
+    """
+    connection = get_connection(conn, workspace_id, connection_id)
+    drop_copies(conn, workspace_id, connection_id)
+    conn.execute(delete(connections).where(connections.c.id == connection_id))
+    if connection.owns_secret:
+        conn.execute(
+            delete(secrets).where(
+                secrets.c.workspace_id == workspace_id,
+                secrets.c.id == connection.secret_id,
+                ~select(connections.c.id)
+                .where(connections.c.secret_id == connection.secret_id)
+                .exists(),
+            )
+        )
+
+
+def _all(workspace_id: str) -> Select[Any]:
+    return select(*_COLUMNS).where(connections.c.workspace_id == workspace_id)
+
+
+def _name_taken(name: str) -> Conflict:
+    return Conflict(f"Connection '{name}' already exists")

@@ -1,0 +1,130 @@
+"""The lease under which a remote table is synced, and the end of a sync: a new copy, or none.
+
+One server at a time syncs a table: it holds the lease on the table's row, and :func:`publish_copy`
+counts only while it does. The trap: purging or deleting a table voids the lease.
+"""
+
+import secrets
+from datetime import timedelta
+
+from sqlalchemy import Connection, or_, select, text, update
+
+from catalog.errors import Conflict
+from catalog.model import RemoteTable, TableVersion
+from catalog.store.profiles import drop_profiles
+from catalog.store.remote_tables import NO_LEASE, drop_files
+from catalog.store.rows import utc_now
+from catalog.tables import SYNCING_TABLE, remote_table_files, remote_tables
+
+
+def claim_sync(conn: Connection, table: RemoteTable, *, owner: str, lease_s: float) -> str | None:
+    """Take the lease on a table for one sync.
+
+    Args:
+        conn: where.
+        table: as it was read.
+        owner: of the lease: this server.
+        lease_s: seconds it lasts unless it is renewed.
+
+    Returns:
+        The token of the lease; None when somebody else holds it, or has synced or purged the table
+        since it was read.
+    """
+    now = utc_now()
+    token = secrets.token_hex(16)
+    claimed = conn.execute(
+        update(remote_tables)
+        .where(
+            remote_tables.c.id == table.id,
+            or_(remote_tables.c.sync_token.is_(None), remote_tables.c.sync_expires_at < now),
+            remote_tables.c.version_id.is_not_distinct_from(table.version_id),
+        )
+        .values(
+            sync_token=token, sync_owner=owner, sync_expires_at=now + timedelta(seconds=lease_s)
+        )
+    )
+    return token if claimed.rowcount == 1 else None
+
+
+def renew_sync(conn: Connection, table_id: str, token: str, *, lease_s: float) -> bool:
+    """Keep a lease for some more seconds; False when it is lost."""
+    renewed = conn.execute(
+        update(remote_tables)
+        .where(remote_tables.c.id == table_id, remote_tables.c.sync_token == token)
+        .values(sync_expires_at=utc_now() + timedelta(seconds=lease_s))
+    )
+    return renewed.rowcount == 1
+
+
+def release_sync(conn: Connection, table_id: str, token: str) -> None:
+    """Give a lease back without a new copy."""
+    conn.execute(
+        update(remote_tables)
+        .where(remote_tables.c.id == table_id, remote_tables.c.sync_token == token)
+        .values(NO_LEASE)
+    )
+
+
+def release_owned(conn: Connection, owner: str) -> int:
+    """Give back the leases of a server of this name that died; return how many."""
+    released = conn.execute(
+        update(remote_tables)
+        .where(text(SYNCING_TABLE), remote_tables.c.sync_owner == owner)
+        .values(NO_LEASE)
+    )
+    return released.rowcount
+
+
+def is_syncing(conn: Connection, table_id: str) -> bool:
+    """Tell whether somebody holds a lease on a table that has not run out."""
+    query = select(remote_tables.c.id).where(
+        remote_tables.c.id == table_id,
+        remote_tables.c.sync_token.is_not(None),
+        remote_tables.c.sync_expires_at >= utc_now(),
+    )
+    return conn.scalars(query).first() is not None
+
+
+def publish_copy(conn: Connection, table_id: str, token: str, version: TableVersion) -> None:
+    """Make a copy the one that is read, and end the sync; the copy before is dropped.
+
+    Raises:
+        Conflict: the lease is lost, or the table was deleted.
+    """
+    row = conn.execute(
+        select(remote_tables.c.version_id)
+        .where(remote_tables.c.id == table_id, remote_tables.c.sync_token == token)
+        .with_for_update()
+    ).first()
+    if row is None:
+        raise Conflict("The table was deleted or synced by somebody else meanwhile")
+    drop_files(conn, [table_id])
+    drop_profiles(conn, [row.version_id] if row.version_id else [])
+    conn.execute(
+        update(remote_tables)
+        .where(remote_tables.c.id == table_id)
+        .values(
+            version_id=version.id,
+            schema_ipc=version.schema_ipc,
+            cached_schema_ipc=version.schema_ipc,
+            last_sync=version.synced_at,
+            row_count=version.row_count,
+            size_bytes=version.size_bytes,
+            warnings=version.warnings,
+            cursor_value=version.cursor_value,
+            **NO_LEASE,
+        )
+    )
+    conn.execute(
+        remote_table_files.insert(),
+        [
+            {
+                "key": file.key,
+                "table_id": table_id,
+                "position": position,
+                "size_bytes": file.size_bytes,
+                "row_count": file.row_count,
+            }
+            for position, file in enumerate(version.files)
+        ],
+    )
