@@ -67,6 +67,15 @@ class BlobStore(Protocol):
             Unavailable: the store refuses or cannot be reached.
         """
 
+    async def copy(self, key: str, new_key: str) -> None:
+        """Store the bytes of a key under another one too.
+
+        Raises:
+            ValueError: a key is malformed.
+            BlobMissing: nothing is stored under the first.
+            Unavailable: the store refuses or cannot be reached.
+        """
+
     async def local_path(self, key: str) -> Path:
         """Return a file that can be opened now; it must not be changed.
 
@@ -191,6 +200,18 @@ class LocalBlobStore(_ObjectBlobStore):
             publish_file(staged, self._root, key)
             return size_bytes
 
+    async def copy(self, key: str, new_key: str) -> None:
+        """Make a second name for a file, at no cost; files are immutable."""
+        check_key(new_key)
+        await asyncio.to_thread(self._link, self._existing(check_key(key)), new_key)
+
+    def _link(self, path: Path, new_key: str) -> None:
+        with _typed_errors():
+            staged = self.stage()
+            staged.hardlink_to(path)
+            staged.touch()  # published now: a collection must see that it is new
+            publish_file(staged, self._root, new_key)
+
     async def local_path(self, key: str) -> Path:
         """Return the file itself."""
         return self._existing(check_key(key))
@@ -235,6 +256,11 @@ class S3BlobStore(_ObjectBlobStore):
             )
         else:
             raise AlreadyExistsError
+
+    async def copy(self, key: str, new_key: str) -> None:
+        """Have the store copy an object."""
+        with _typed_errors():
+            await obstore.copy_async(self._store, check_key(key), check_key(new_key))
 
     async def _check_same(self, staged: Path, key: str) -> None:
         stored = await self.local_path(key)

@@ -144,13 +144,16 @@ def heartbeat(conn: Connection, job: Job, lease_s: float, progress: dict[str, An
     return kept.rowcount == 1
 
 
-def finish(conn: Connection, job: Job, result: dict[str, Any] | None) -> Job:
-    """Mark a leased job as succeeded; return it.
+def finish(
+    conn: Connection, job: Job, result: dict[str, Any] | None, *, warning: str | None = None
+) -> Job:
+    """Mark a leased job as succeeded, with a warning as partially succeeded; return it.
 
     Raises:
         Conflict: the lease is lost.
     """
-    return _end(conn, job, status=JobStatus.SUCCEEDED, result=result)
+    status = JobStatus.SUCCEEDED if warning is None else JobStatus.PARTIALLY_SUCCEEDED
+    return _end(conn, job, status=status, result=result, error_message=warning)
 
 
 def fail(conn: Connection, job: Job, message: str, *, retry_after_s: float | None) -> Job:

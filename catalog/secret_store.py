@@ -9,11 +9,11 @@ import os
 import re
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import orjson
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Connection, Row, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from typing_extensions import override
 
@@ -207,6 +207,20 @@ def read_value(conn: Connection, keyring: Keyring, workspace_id: str, name_or_id
         NotFound: the workspace has no such secret.
         Unavailable: the present keys do not open it.
     """
+    row = _find_sealed(conn, workspace_id, name_or_id)
+    return keyring.unseal(row.id, workspace_id, row.sealed)
+
+
+def find_id(conn: Connection, workspace_id: str, name_or_id: str) -> str:
+    """Return the id of a secret that is named by either.
+
+    Raises:
+        NotFound: the workspace has no such secret.
+    """
+    return str(_find_sealed(conn, workspace_id, name_or_id).id)
+
+
+def _find_sealed(conn: Connection, workspace_id: str, name_or_id: str) -> Row[Any, Any]:
     # An id has 30 characters of the alphabet of names: a secret called like one is found as well.
     query = (
         select(secrets.c.id, secrets.c.sealed)
@@ -219,7 +233,7 @@ def read_value(conn: Connection, keyring: Keyring, workspace_id: str, name_or_id
     row = conn.execute(query).first()
     if row is None:
         raise NotFound.of("Secret", name_or_id)
-    return keyring.unseal(row.id, workspace_id, row.sealed)
+    return row
 
 
 def rotate_all(conn: Connection, keyring: Keyring) -> int:

@@ -138,6 +138,40 @@ class Settings(BaseSettings):
         (), description="Folders file-based sources may read, separated by colons; empty = none."
     )
 
+    source_processes_max: int = Field(
+        2 * _CORES, ge=1, description="Processes that read remote sources at once."
+    )
+    source_concurrency: int = Field(
+        4, ge=1, description="Tables of one connection that are read at once."
+    )
+    source_queue_max: int = Field(
+        1024, ge=1, description="Reads of remote sources that may wait for a process."
+    )
+    source_connect_timeout_s: float = Field(
+        10.0, gt=0, description="Seconds to connect to a source and log in."
+    )
+    source_silence_s: float = Field(
+        60.0, gt=0, description="Seconds a source may send nothing before it counts as failed."
+    )
+    source_memory_bytes: int = Field(
+        GIB, ge=256 * MIB, description="Memory of one process that reads a source, in bytes."
+    )
+    source_batch_bytes: int = Field(
+        8 * MIB, ge=64 * KIB, description="Size of the batches asked of a source, in bytes."
+    )
+    source_parts_max: int = Field(
+        2, ge=1, description="Parts of one table that are read side by side."
+    )
+    discovery_timeout_s: float = Field(
+        120.0, gt=0, description="Seconds to list the tables of a source."
+    )
+    sync_timeout_s: float = Field(
+        3600.0, gt=0, description="Wall time of copying one remote table, in seconds."
+    )
+    sync_lease_s: float = Field(
+        60.0, gt=0, description="Seconds without a sign before another server syncs a table."
+    )
+
     job_concurrency: int = Field(2, ge=1, description="Jobs one server runs at once.")
     job_lease_s: float = Field(
         60.0, gt=0, description="Seconds without a heartbeat before a job is taken over."

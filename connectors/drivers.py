@@ -21,6 +21,11 @@ def load_driver(module: str, *, extra: str | None = None) -> Any:  # noqa: ANN40
     except ImportError as error:
         if extra is None:
             raise
-        raise DriverMissing(
-            f"The driver of this source is not installed: pip install 'tidemill[{extra}]'"
-        ) from error
+        raise missing_driver(extra) from error
+
+
+def missing_driver(extra: str | None) -> DriverMissing:
+    """Name the command that installs an extra."""
+    return DriverMissing(
+        f"The driver of this source is not installed: pip install 'tidemill[{extra}]'"
+    )

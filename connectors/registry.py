@@ -1,11 +1,13 @@
 """Every source type, by its name in the API; modules are imported when they are first asked for."""
 
 import importlib
+import importlib.util
 from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
 
 from connectors.base import Connector
+from connectors.drivers import missing_driver
 from connectors.errors import OptionsInvalid
 
 AnyConnector = type[Connector[Any, Any]]
@@ -31,6 +33,17 @@ _CLASSES: MappingProxyType[str, str] = MappingProxyType(
     }
 )
 
+# Packages of the extras: what must be there before a connection of the type is made.
+_EXTRAS: MappingProxyType[str, tuple[str, str]] = MappingProxyType(
+    {
+        "bigquery": ("google.cloud.bigquery", "bigquery"),
+        "clickhouse": ("clickhouse_connect", "clickhouse"),
+        "delta": ("deltalake", "delta"),
+        "flightsql": ("adbc_driver_flightsql", "flightsql"),
+        "snowflake": ("adbc_driver_snowflake", "snowflake"),
+    }
+)
+
 
 def source_types() -> Iterator[str]:
     """Yield the names of all source types, in order."""
@@ -50,3 +63,21 @@ def connector_class(source_type: str) -> AnyConnector:
     module, _, name = place.partition(":")
     found: AnyConnector = getattr(importlib.import_module(module), name)
     return found
+
+
+def check_driver(source_type: str) -> None:
+    """Make sure, without importing it, that the driver of a source type is installed.
+
+    Raises:
+        DriverMissing: it is not; the message has the command that installs it.
+    """
+    module, extra = _EXTRAS.get(source_type, (None, None))
+    if module is not None and not _is_installed(module):
+        raise missing_driver(extra)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of a parent
+        return False

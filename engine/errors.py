@@ -18,6 +18,7 @@ The tree::
     ├── QueryCancelled              somebody cancelled the query
     ├── ResourceExhausted           the query needs more memory, spill or rows than its limit
     ├── QueryCrashed                the worker process died under this query
+    ├── SourceFailed                a remote source could not be reached or read
     └── Unavailable                 a part of the service is away; carries ``retry_after_s``
 
 The class docstring is the default message. Messages are shown to clients as they are: no path, DSN
@@ -99,6 +100,10 @@ class ResourceExhausted(EngineError):
 
 class QueryCrashed(EngineError):
     """The process running this query died. No other query was affected."""
+
+
+class SourceFailed(EngineError):
+    """The remote source could not be read."""
 
 
 class Unavailable(EngineError):

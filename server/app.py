@@ -164,7 +164,7 @@ def _layers(door: Door) -> list[Middleware]:
     cors = Middleware(
         CORSMiddleware,
         allow_origins=door.settings.cors_origins,
-        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["*"],
         expose_headers=_EXPOSED_HEADERS,
     )

@@ -110,6 +110,7 @@ TABLE: MappingProxyType[type[Exception], Wire] = MappingProxyType(
         engine_errors.QueryCancelled: Wire(409, "QUERY_CANCELLED"),
         engine_errors.ResourceExhausted: Wire(503, "RESOURCE_EXHAUSTED"),
         engine_errors.QueryCrashed: Wire(500, "QUERY_CRASHED"),
+        engine_errors.SourceFailed: Wire(502, "BAD_GATEWAY"),
         engine_errors.Unavailable: Wire(503, "SERVICE_UNAVAILABLE"),
         Unauthenticated: Wire(401, "missing_authorization"),
         UnknownToken: Wire(401, "invalid_api_key"),

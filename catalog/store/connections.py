@@ -93,22 +93,25 @@ def update_connection(
     now = utc_now()
     values: dict[str, Any] = {**changes, "updated_at": now}
     if "refresh_interval_s" in changes:
-        interval_s = changes["refresh_interval_s"]
-        values["next_refresh_at"] = interval_s and now + timedelta(seconds=interval_s)
+        values["next_refresh_at"] = next_refresh(now, changes["refresh_interval_s"])
     conn.execute(update(connections).where(connections.c.id == connection_id).values(values))
     return get_connection(conn, workspace_id, connection_id)
 
 
+def next_refresh(now: datetime, interval_s: int | None) -> datetime | None:
+    """Say when a scheduled refresh is due; never without an interval."""
+    return None if interval_s is None else now + timedelta(seconds=interval_s)
+
+
 def move_schedule(conn: DbConnection, connection: Connection, now: datetime) -> bool:
     """Set the next scheduled refresh of a due connection; False when another server did."""
-    assert connection.refresh_interval_s is not None
     moved = conn.execute(
         update(connections)
         .where(
             connections.c.id == connection.id,
             connections.c.next_refresh_at == connection.next_refresh_at,
         )
-        .values(next_refresh_at=now + timedelta(seconds=connection.refresh_interval_s))
+        .values(next_refresh_at=next_refresh(now, connection.refresh_interval_s))
     )
     return moved.rowcount == 1
 

@@ -68,7 +68,9 @@ def settled(schema: pa.Schema) -> pa.Schema:
 
     A TIME of SQL is in nanoseconds, and DataFusion compares no others with it.
     """
-    return pa.schema([pa.field(f.name, map_leaves(f.type, _settled_leaf)) for f in schema])
+    return pa.schema(
+        [pa.field(f.name, map_leaves(f.type, _settled_leaf), f.nullable) for f in schema]
+    )
 
 
 def _settled_leaf(dtype: pa.DataType) -> pa.DataType:

@@ -10,6 +10,7 @@ crash) and takes exponential time on joins without ON. Its tokenizer does neithe
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -138,6 +139,7 @@ class ParsedSql:
         sql: the text to plan, without a closing semicolon.
         kind: ``select``, ``explain``, ``show`` or ``describe``.
         tables: dotted names of one to three parts, folded as Postgres folds; without CTEs.
+        reads_rows: False when only the plan or the columns are asked for.
         is_plain: filtered rows of one table, or of none: no join, grouping, window or subquery.
         is_deferred: nothing is known yet, the worker reads the text first.
     """
@@ -146,6 +148,7 @@ class ParsedSql:
     kind: str
     tables: tuple[tuple[str, ...], ...]
     is_plain: bool
+    reads_rows: bool = True
     is_deferred: bool = False
 
 
@@ -156,7 +159,9 @@ def read_sql(sql: str, *, terms_max: int) -> ParsedSql:
         SqlInvalid: or a subclass; see :func:`parse_sql`.
     """
     if len(sql) > SMALL_CHARS_MAX:
-        return ParsedSql(sql, "select", (), is_plain=False, is_deferred=True)
+        return ParsedSql(
+            sql, "select", (), is_plain=False, reads_rows=_reads_rows(sql), is_deferred=True
+        )
     return parse_sql(sql, terms_max=terms_max)
 
 
@@ -196,13 +201,43 @@ def parse_sql(sql: str, *, terms_max: int) -> ParsedSql:
     if kind == "explain" and not _explains_a_query(tokens):
         raise StatementForbidden("EXPLAIN is allowed of SELECT, WITH and VALUES only.")
     if kind == "describe" and words.isdisjoint(_EXPLAINED):
-        return ParsedSql(text, kind, _names_at(tokens, 0)[0], is_plain=False)
-    return ParsedSql(text, kind, _table_names(tokens), is_plain=_is_plain(tokens))
+        return ParsedSql(text, kind, _names_at(tokens, 0)[0], is_plain=False, reads_rows=False)
+    return ParsedSql(
+        text,
+        kind,
+        _table_names(tokens),
+        is_plain=_is_plain(tokens),
+        reads_rows=_reads_rows(sql),
+    )
 
 
-def _start_of(sql: str) -> int:
+def _reads_rows(sql: str) -> bool:
+    """Tell a statement that runs from EXPLAIN without ANALYZE and from DESCRIBE."""
+    words = _words(sql)
+    first = next(words, "")
+    if _KINDS.get(first) != "explain":
+        return _KINDS.get(first) != "describe"
+    for word in words:
+        if word == "ANALYZE":
+            return True
+        if word not in _EXPLAIN_OPTIONS:
+            return False
+        if word == "FORMAT":
+            next(words, "")
+    return False
+
+
+def _words(sql: str) -> Iterator[str]:
+    """Yield the words a statement starts with, in capitals."""
+    at = _start_of(sql)
+    while word := _FIRST_WORD.match(sql, at):
+        yield word[0].upper()
+        at = _start_of(sql, word.end())
+
+
+def _start_of(sql: str, at: int = 0) -> int:
     """Skip white space, semicolons and comments, which nest as Postgres has it."""
-    at, depth = 0, 0
+    depth = 0
     while True:
         at = _BLANK.match(sql, at).end()  # type: ignore[union-attr]  # it matches nothing as well
         if not sql.startswith("/*", at):

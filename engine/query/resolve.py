@@ -1,20 +1,26 @@
 """Finds the rows behind a name of SQL, for one workspace and nobody else.
 
 Names: ``<catalog>.<schema>.<table>``, with the statement's default catalog and schema for what is
-left out; ``datasets.<table>`` and ``results.<id>`` are also accepted in two parts. What the
-workspace may not see is not found, exactly like what does not exist.
+left out; ``datasets.<table>`` and ``results.<id>`` are also accepted in two parts. Any other catalog
+is a connection. What the workspace may not see is not found, exactly like what does not exist.
+
+Nothing here touches a source: a remote table whose rows are not here yet comes back as wanted, with
+its shape, and whoever runs the statement has it synced first (:mod:`engine.service.sync`).
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from catalog.errors import NotFound
-from catalog.model import DatasetVersion, ResultStatus
+from catalog.model import DatasetVersion, ResultStatus, StoredFile
 from catalog.store import datasets as dataset_store
+from catalog.store import remote_tables as remote_table_store
 from catalog.store import results as result_store
+from catalog.store.remote_tables import FoundTable
 from engine.query import information_schema
 from engine.service.context import Caller, Engine
 from engine.workers.tasks import TableBinding
@@ -29,6 +35,39 @@ _PARTS = 3
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A remote table whose rows are not here, under the name DataFusion will look it up by."""
+
+    catalog: str
+    schema: str
+    table: str
+    found: FoundTable
+
+    @property
+    def shape(self) -> TableBinding:
+        """The columns without rows: enough to plan."""
+        schema_ipc = self.found.table.schema_ipc
+        rows = pa.ipc.read_schema(pa.py_buffer(schema_ipc)).empty_table()
+        return _inline(self.catalog, self.schema, self.table, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Tables that can be read now, and those that cannot yet."""
+
+    tables: tuple[TableBinding, ...]
+    wanted: tuple[Wanted, ...]
+
+    @property
+    def shapes(self) -> tuple[TableBinding, ...]:
+        """A binding of every table, without rows for those that are wanted."""
+        return (*self.tables, *(each.shape for each in self.wanted))
+
+
+NO_TABLES = Resolved((), ())
+
+
 async def resolve_tables(
     engine: Engine,
     caller: Caller,
@@ -36,7 +75,7 @@ async def resolve_tables(
     *,
     default_catalog: str,
     default_schema: str,
-) -> tuple[TableBinding, ...]:
+) -> Resolved:
     """Find tables by name, in parallel; names that are not found are left out.
 
     Args:
@@ -47,17 +86,32 @@ async def resolve_tables(
         default_schema: stands for a missing second part of three.
 
     Returns:
-        One binding for each found name, under the name DataFusion will look it up by.
+        Every found name once, as DataFusion will look it up.
     """
     found = await _together(
         [_resolve(engine, caller, name, (default_catalog, default_schema)) for name in names]
     )
-    return tuple(binding for binding in found if binding is not None)
+    return Resolved(
+        tables=tuple(each for each in found if isinstance(each, TableBinding)),
+        wanted=tuple(each for each in found if isinstance(each, Wanted)),
+    )
+
+
+async def bind_version(
+    engine: Engine, name: tuple[str, str, str], version: DatasetVersion
+) -> TableBinding:
+    """Bind a name to a version of a dataset."""
+    return await _bind_files(engine, name, version.files)
+
+
+async def bind_copy(engine: Engine, name: tuple[str, str, str], found: FoundTable) -> TableBinding:
+    """Bind a name to the copy of a remote table, which must be synced."""
+    return await _bind_files(engine, name, found.files)
 
 
 async def _resolve(
     engine: Engine, caller: Caller, name: tuple[str, ...], defaults: tuple[str, str]
-) -> TableBinding | None:
+) -> TableBinding | Wanted | None:
     if not 1 <= len(name) <= _PARTS:
         return None
     catalog, schema, table = _qualify(name, defaults)
@@ -71,7 +125,33 @@ async def _resolve(
     # `datasets.cars` and `results.rslt…` in two parts: the first names a catalog, not a schema.
     if len(name) == _PARTS - 1 and schema == DATASETS:
         return await _dataset(engine, caller, catalog, schema, table, stored_schema=MAIN)
-    return None
+    return await _remote(engine, caller, catalog, schema, table)
+
+
+async def _remote(
+    engine: Engine, caller: Caller, catalog: str, schema: str, table: str
+) -> TableBinding | Wanted | None:
+    found = await _find_remote(engine, caller.workspace_id, catalog, schema, table)
+    if found is None:
+        return None
+    if found.is_live or not found.table.is_synced:
+        return Wanted(catalog, schema, table, found)
+    return await bind_copy(engine, (catalog, schema, table), found)
+
+
+async def _find_remote(
+    engine: Engine, workspace_id: str, catalog: str, schema: str, table: str
+) -> FoundTable | None:
+    """Find a remote table; remembered while nothing in the catalog changes."""
+    key = (workspace_id, catalog, schema, table)
+    changes = engine.db.changes
+    kept = engine.remote_tables.get(key)
+    if kept is not None and kept[0] == changes:
+        return kept[1]
+    found = await engine.db.read(remote_table_store.find_table, *key)
+    if changes is not None:
+        engine.remote_tables.put(key, (changes, found))
+    return found
 
 
 def _qualify(name: tuple[str, ...], defaults: tuple[str, str]) -> tuple[str, str, str]:
@@ -96,10 +176,16 @@ async def _dataset(
     version = await _find_version(engine, caller.workspace_id, stored_schema or schema, table)
     if version is None:
         return None
-    paths = await _together([engine.blobs.local_path(file.key) for file in version.files])
-    size_bytes = sum(file.size_bytes for file in version.files)
-    folder = str(paths[0].parent)
-    return TableBinding(catalog, schema, table, folder=folder, size_bytes=size_bytes)
+    return await bind_version(engine, (catalog, schema, table), version)
+
+
+async def _bind_files(
+    engine: Engine, name: tuple[str, str, str], files: Sequence[StoredFile]
+) -> TableBinding:
+    """Bind a name to the files of one version, which have a folder of their own."""
+    paths = await _together([engine.blobs.local_path(file.key) for file in files])
+    size_bytes = sum(file.size_bytes for file in files)
+    return TableBinding(*name, folder=str(paths[0].parent), size_bytes=size_bytes)
 
 
 async def _find_version(

@@ -24,14 +24,21 @@ from catalog.secret_store import Keyring
 from catalog.settings import Settings
 from catalog.store import results as result_store
 from catalog.store import runs as run_store
+from catalog.store import table_syncs as sync_store
 from catalog.store import tokens as token_store
 from catalog.store import uploads as upload_store
 from catalog.store import workspaces as workspace_store
+from catalog.store.remote_tables import FoundTable
 from engine.service.data_folder import DataFolder
 from engine.service.housekeeping import Housekeeping
 from engine.service.jobs import JobRunner
 from engine.service.run_board import RunBoard
+from engine.service.schedule import RefreshSchedule
+from engine.service.sync_board import SyncBoard
+from engine.sources.tasks import SourceTask
 from engine.workers.pool import WorkerPool
+from engine.workers.shape import query_shape, source_shape
+from engine.workers.tasks import Task
 
 if TYPE_CHECKING:
     from engine.service.identity import Credential
@@ -84,26 +91,32 @@ class TimedCache(Generic[K, V]):
 class Engine:
     """Everything a use case needs. Make one with :meth:`open`.
 
-    ``blobs``, ``pool``, ``runs``, ``jobs`` and ``owner`` are there only when opened for serving.
+    ``blobs``, ``pool``, ``sources``, ``syncs``, ``runs``, ``jobs``,
+    ``schedule`` and ``owner`` are there only when opened for serving.
     """
 
     settings: Settings
     db: Database
     keyring: Keyring
     blobs: BlobStore
-    pool: WorkerPool
+    pool: WorkerPool[Task]
+    sources: WorkerPool[SourceTask]
     runs: RunBoard
+    syncs: SyncBoard
     jobs: JobRunner
+    schedule: RefreshSchedule
     owner: str
     credentials: "TimedCache[bytes, Credential]"
     callers: TimedCache[tuple[str, str | None], Caller]
     versions: TimedCache[tuple[str, str, str], tuple[int, DatasetVersion | None]]
+    remote_tables: TimedCache[tuple[str, str, str, str], tuple[int, FoundTable | None]]
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.credentials = _identity_cache()
         self.callers = _identity_cache()
         self.versions = TimedCache(keep_s=VERSIONS_CACHE_S, entries_max=_CACHE_ENTRIES_MAX)
+        self.remote_tables = TimedCache(keep_s=VERSIONS_CACHE_S, entries_max=_CACHE_ENTRIES_MAX)
         self._stack = AsyncExitStack()
 
     @classmethod
@@ -161,14 +174,21 @@ class Engine:
         self.blobs = await asyncio.to_thread(open_blob_store, self.settings)
         await self._recover()
         self._stack.push_async_callback(asyncio.to_thread, self._folder.empty_spill)
-        self.pool = WorkerPool(self.settings, self._folder.path)
-        await self.pool.start()
-        self._stack.push_async_callback(self.pool.close)
+        self.pool = WorkerPool(query_shape(self.settings), self._folder.path)
+        self.sources = WorkerPool(source_shape(self.settings), self._folder.path)
+        for pool in (self.pool, self.sources):
+            self._stack.push_async_callback(pool.close)
+            await pool.start()
+        self.syncs = SyncBoard()
+        self._stack.push_async_callback(self.syncs.close)
         self.runs = RunBoard()
         self._stack.push_async_callback(self.runs.close)
         self.jobs = JobRunner(self)
         self.jobs.start()
         self._stack.push_async_callback(self.jobs.close)
+        self.schedule = RefreshSchedule(self.db, self.jobs.wake)
+        self.schedule.start()
+        self._stack.push_async_callback(self.schedule.close)
         housekeeping = Housekeeping(self.settings, self.db, self.blobs)
         housekeeping.start()
         self._stack.push_async_callback(housekeeping.close)
@@ -179,6 +199,7 @@ class Engine:
         results = await self.db.write(result_store.fail_orphans, self.owner)
         await self.db.write(job_store.requeue_owned, self.owner)
         await self.db.write(upload_store.release_all_claims)
+        await self.db.write(sync_store.release_owned, self.owner)
         if runs or results:
             log.warning("engine.recovered", runs_failed=runs, results_failed=results)
 

@@ -7,7 +7,6 @@ may have happened after all (a lost answer); garbage collection finds the ones n
 
 import asyncio
 import base64
-import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +22,8 @@ from engine.datasets.load import guess_format
 from engine.datasets.sources import InlineSource, UploadSource, UrlSource
 from engine.service.context import Caller, Engine
 from engine.service.queries import materialize
+from engine.service.scratch import scratch_file, scratch_folder
+from engine.workers.execution import Limits
 from engine.workers.tasks import LoadTask
 
 _HEAD_BYTES = 64
@@ -77,9 +78,8 @@ async def build_version(
     version_id = new_id(IdKind.DATASET_VERSION)
     async with (
         _opened(engine, caller, given, report) as file,
-        _scratch(engine.blobs.stage()) as folder,
+        scratch_folder(engine.blobs.stage()) as folder,
     ):
-        await asyncio.to_thread(folder.mkdir, mode=0o700)
         loaded = await _convert(engine, caller, file, folder, report)
         files = [
             await _publish(engine, folder, part, f"datasets/{dataset_id}/{version_id}")
@@ -113,8 +113,7 @@ async def _convert(
     return await engine.pool.run_task(
         caller.workspace_id,
         task,
-        timeout_s=settings.load_timeout_s,
-        memory_bytes=settings.load_memory_bytes,
+        limits=Limits(settings.load_timeout_s, settings.load_memory_bytes),
         on_progress=report,
     )
 
@@ -135,10 +134,10 @@ async def _opened(
     if isinstance(given, UploadInput):
         yield await _uploaded(engine, given)
     elif isinstance(given, QueryInput):
-        async with _scratch(await materialize(engine, caller, given.sql)) as path:
+        async with scratch_file(await materialize(engine, caller, given.sql)) as path:
             yield InputFile(path, "parquet", None)
     else:
-        async with _scratch(engine.blobs.stage()) as path:
+        async with scratch_file(engine.blobs.stage()) as path:
             if isinstance(given, InlineSource):
                 await asyncio.to_thread(path.write_text, given.content, "utf-8")
                 yield InputFile(path, given.format.lower(), given.columns)
@@ -179,18 +178,3 @@ async def _guess(path: Path, content_type: str | None, name: str | None) -> str:
 def _read_head(path: Path) -> bytes:
     with InputStream(str(path)) as stream:
         return stream.read(_HEAD_BYTES)
-
-
-@asynccontextmanager
-async def _scratch(path: Path) -> AsyncIterator[Path]:
-    try:
-        yield path
-    finally:
-        await asyncio.to_thread(_remove, path)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)

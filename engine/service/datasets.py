@@ -39,8 +39,8 @@ from engine.service.dataset_work import (
 from engine.service.jobs import enqueue
 from engine.service.paging import clamp_page
 from engine.service.plain_text import check_text
-from engine.service.translate import translated
 from engine.service.work import DirectWork
+from engine.translate import translated
 
 LABEL_CHARS_MAX = 1_000
 FORMATS = frozenset({"csv", "json", "parquet"})

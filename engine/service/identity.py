@@ -16,7 +16,7 @@ from catalog.store import workspaces as workspace_store
 from engine import errors
 from engine.service.context import Caller, Engine
 from engine.service.plain_text import check_text
-from engine.service.translate import translated
+from engine.translate import translated
 
 NAME_CHARS_MAX = 255
 

@@ -21,8 +21,8 @@ from catalog.errors import CatalogError, Conflict, InvalidValue, NotFound
 from catalog.model import Job, JobStatus
 from engine import errors
 from engine.service.paging import clamp_page
-from engine.service.translate import to_engine_error, translated
 from engine.service.work import Work
+from engine.translate import to_engine_error, translated
 
 if TYPE_CHECKING:
     from engine.service.context import Caller, Engine
@@ -192,6 +192,10 @@ class _JobWork:
         value = await self._db.write(commit)
         self._is_finished = True
         return value
+
+    async def conclude(self, result: dict[str, Any], *, warning: str | None) -> None:
+        await self._db.write(job_store.finish, self.job, result, warning=warning)
+        self._is_finished = True
 
     async def finish(self) -> None:
         """End a job that had nothing to commit."""

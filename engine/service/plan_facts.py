@@ -26,9 +26,10 @@ async def plan_facts(engine: Engine, caller: Caller, sql: str) -> dict[str, Any]
     limits = Limits(engine.settings.query_timeout_s, engine.settings.query_memory_bytes)
 
     async def resolve(name: tuple[str, ...]) -> tuple[TableBinding, ...]:
-        return await resolve_tables(
+        resolved = await resolve_tables(
             engine, caller, [name], default_catalog=DATASETS, default_schema=MAIN
         )
+        return resolved.shapes
 
     facts: dict[str, Any] = {}
     async with engine.pool.execute(caller.workspace_id, task, limits) as execution:

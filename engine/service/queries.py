@@ -8,9 +8,10 @@ import asyncio
 import base64
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,15 @@ from catalog.store import runs as run_store
 from engine.errors import Conflict, EngineError, InvalidRequest, SqlEmpty, SqlTooComplex
 from engine.query.parameters import bind_parameters
 from engine.query.parse import ParsedSql, read_sql
-from engine.query.resolve import DATASETS, MAIN, resolve_tables
+from engine.query.resolve import DATASETS, MAIN, NO_TABLES, resolve_tables
 from engine.service.context import Caller, Engine
+from engine.service.prepared import PreparedQuery, scan_of
 from engine.service.running import RunningQuery
-from engine.service.translate import translated
+from engine.translate import translated
 from engine.workers.execution import Limits
-from engine.workers.tasks import QueryTask, Scan, TableBinding
+from engine.workers.tasks import QueryTask
 
 _ALWAYS_A_FILE = -1
-_SMALL_TABLE_BYTES = 64 * 1024 * 1024
 _RUNNING_ON = "The query is still running."
 
 
@@ -141,13 +142,13 @@ async def run_query(
     _check_text(engine, sql)
     run = _new_run(engine, caller, sql, options)
     try:
-        task = await _prepare(engine, caller, sql, options)
+        prepared = await _prepare(engine, caller, sql, options)
     except SqlEmpty:
         raise
     except EngineError as error:
         await _record_refused(engine, run, error)
         raise
-    query = RunningQuery(engine, caller, run, task)
+    query = RunningQuery(engine, caller, run, prepared)
     recorded = engine.db.append(run_store.upsert_runs, run, deferred=not options.is_async)
     job = engine.runs.start(run.id, caller.workspace_id, query)
     if not options.is_async:
@@ -221,9 +222,11 @@ async def materialize(engine: Engine, caller: Caller, sql: str) -> Path:
         EngineError: as :func:`run_query`.
     """
     _check_text(engine, sql)
-    task = await _prepare(engine, caller, sql, QueryOptions(format="none"))
+    prepared = await _prepare(engine, caller, sql, QueryOptions(format="none"))
     path = engine.blobs.stage(".parquet")
-    task = replace(task, persist_path=str(path), inline_bytes_max=_ALWAYS_A_FILE)
+    task = replace(
+        await prepared.complete(engine), persist_path=str(path), inline_bytes_max=_ALWAYS_A_FILE
+    )
     settings = engine.settings
     limits = Limits(
         timeout_s=settings.load_timeout_s,
@@ -231,14 +234,9 @@ async def materialize(engine: Engine, caller: Caller, sql: str) -> Path:
         spill_bytes=settings.query_spill_bytes,
     )
 
-    async def resolve(name: tuple[str, ...]) -> tuple[Any, ...]:
-        return await resolve_tables(
-            engine, caller, [name], default_catalog=DATASETS, default_schema=MAIN
-        )
-
     try:
         async with engine.pool.execute(caller.workspace_id, task, limits) as execution:
-            async for _ in execution.frames(resolve):
+            async for _ in execution.frames(partial(prepared.resolve, engine, caller)):
                 pass
     except BaseException:
         path.unlink(missing_ok=True)
@@ -260,27 +258,29 @@ async def _wait_for_answer(
     return QueryAnswer(query, job)
 
 
-async def _prepare(engine: Engine, caller: Caller, sql: str, options: QueryOptions) -> QueryTask:
-    """Parse, bind and resolve: everything before a worker is needed."""
+async def _prepare(
+    engine: Engine, caller: Caller, sql: str, options: QueryOptions
+) -> PreparedQuery:
+    """Parse, bind and resolve: everything before a source or a worker is needed."""
     settings = engine.settings
     text = bind_parameters(sql, options.params) if options.params else sql
     parsed: ParsedSql = read_sql(text, terms_max=settings.sql_terms_max)
     catalog = options.default_catalog or DATASETS
     schema = options.default_schema or MAIN
-    tables = (
+    resolved = (
         await resolve_tables(
             engine, caller, parsed.tables, default_catalog=catalog, default_schema=schema
         )
         if parsed.tables
-        else ()
+        else NO_TABLES
     )
     reads_rows = not options.is_async or options.async_after_ms is not None
-    return QueryTask(
+    task = QueryTask(
         sql=parsed.sql,
-        tables=tables,
+        tables=resolved.tables,
         default_catalog=catalog,
         default_schema=schema,
-        scan=_scan_of(parsed, tables),
+        scan=scan_of(resolved.tables, is_plain=parsed.is_plain),
         terms_max=settings.sql_terms_max if parsed.is_deferred else None,
         encoding=options.format if reads_rows else "none",
         persist_path=str(engine.blobs.stage(".parquet")),
@@ -290,13 +290,7 @@ async def _prepare(engine: Engine, caller: Caller, sql: str, options: QueryOptio
         rows_max=settings.query_rows_max,
         result_bytes_max=settings.query_result_bytes_max,
     )
-
-
-def _scan_of(parsed: ParsedSql, tables: Sequence[TableBinding]) -> Scan:
-    if not parsed.is_plain:
-        return Scan.PARALLEL
-    size_bytes = sum(table.size_bytes for table in tables)
-    return Scan.SINGLE if size_bytes <= _SMALL_TABLE_BYTES else Scan.LATE
+    return PreparedQuery(task, resolved.wanted, parsed.is_plain, parsed.reads_rows)
 
 
 def _check_text(engine: Engine, sql: str) -> None:

@@ -13,7 +13,7 @@ from catalog.model import Page, Result, ResultStatus
 from catalog.store import results as result_store
 from engine.errors import InvalidRequest
 from engine.service.context import Caller, Engine
-from engine.service.translate import translated
+from engine.translate import translated
 from engine.workers.execution import Limits
 from engine.workers.frames import Kind
 from engine.workers.keeper import write_parquet

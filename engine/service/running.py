@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,11 @@ from catalog.model import QueryRun, Result, ResultStatus, RunStatus
 from catalog.store import results as result_store
 from catalog.store import runs as run_store
 from engine.errors import EngineError, QueryCancelled, QueryCrashed
-from engine.query.resolve import resolve_tables
 from engine.service.context import Caller, Engine
-from engine.service.translate import to_engine_error
+from engine.service.prepared import PreparedQuery
+from engine.translate import to_engine_error
 from engine.workers.execution import Limits
 from engine.workers.frames import Kind
-from engine.workers.tasks import QueryTask, TableBinding
 
 _log = structlog.get_logger()
 
@@ -60,10 +60,13 @@ class RunningQuery:
         is_answered: the success is recorded, or could not be.
     """
 
-    def __init__(self, engine: Engine, caller: Caller, run: QueryRun, task: QueryTask) -> None:
+    def __init__(
+        self, engine: Engine, caller: Caller, run: QueryRun, prepared: PreparedQuery
+    ) -> None:
         self._engine = engine
         self._caller = caller
-        self._task = task
+        self._prepared = prepared
+        self._task = task = prepared.task
         self._started = time.perf_counter()
         self._result = self._new_result(run)
         self._chunks: deque[bytes] = deque()
@@ -155,6 +158,7 @@ class RunningQuery:
                 await to_the_end(asyncio.to_thread(unlink, missing_ok=True))
 
     async def _execute(self) -> None:
+        self._task = await self._prepared.complete(self._engine)
         settings = self._engine.settings
         limits = Limits(
             timeout_s=settings.query_timeout_s,
@@ -164,7 +168,8 @@ class RunningQuery:
         )
         pool = self._engine.pool
         async with pool.execute(self._caller.workspace_id, self._task, limits) as execution:
-            async for kind, body in execution.frames(self._resolve):
+            resolve = partial(self._prepared.resolve, self._engine, self._caller)
+            async for kind, body in execution.frames(resolve):
                 await self._take(kind, body)
 
     async def _take(self, kind: Kind, body: bytes) -> None:
@@ -285,15 +290,6 @@ class RunningQuery:
         for outcome in await asyncio.gather(*writes, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 _log.error("query.end_not_recorded", query_run_id=self.run.id)
-
-    async def _resolve(self, name: tuple[str, ...]) -> tuple[TableBinding, ...]:
-        return await resolve_tables(
-            self._engine,
-            self._caller,
-            [name],
-            default_catalog=self._task.default_catalog,
-            default_schema=self._task.default_schema,
-        )
 
     def _new_result(self, run: QueryRun) -> Result:
         days = self._engine.settings.result_retain_days

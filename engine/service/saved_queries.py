@@ -17,7 +17,7 @@ from engine.service.context import Caller, Engine
 from engine.service.paging import clamp_page
 from engine.service.plain_text import check_text
 from engine.service.plan_facts import plan_facts
-from engine.service.translate import translated
+from engine.translate import translated
 
 NAME_CHARS_MAX = 255
 SQL_CHARS_MAX = 1_000_000

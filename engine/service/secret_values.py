@@ -8,7 +8,7 @@ import asyncio
 from catalog import secret_store
 from catalog.model import Secret
 from engine.service.context import Caller, Engine
-from engine.service.translate import translated
+from engine.translate import translated
 
 
 @translated

@@ -11,10 +11,14 @@ from datetime import datetime
 
 import orjson
 
+from catalog.model import RemoteTable
+from catalog.store import connections as connection_store
+from catalog.store import remote_tables as table_store
 from engine import errors
-from engine.query.type_text import Column
+from engine.query.type_text import Column, read_columns
 from engine.service.context import Caller, Engine
 from engine.service.paging import clamp_page
+from engine.translate import translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,10 @@ class TablePage:
         return self.next_cursor is not None
 
 
-async def list_tables(
-    _engine: Engine,
-    _caller: Caller,
+@translated
+async def list_tables(  # noqa: PLR0913 - the filters of one listing, all keyword
+    engine: Engine,
+    caller: Caller,
     *,
     connection_id: str | None,
     schema: str | None,
@@ -61,18 +66,54 @@ async def list_tables(
         InvalidRequest: a negative limit, or a cursor that was not made here.
     """
     effective_limit, _ = clamp_page(limit, None)
-    _check_cursor(cursor)
+    after = None if cursor is None else _read_cursor(cursor)
     if connection_id is not None:
-        raise errors.NotFound(f"Connection '{connection_id}' not found")
-    return TablePage((), effective_limit, None)
+        await engine.db.read(connection_store.get_connection, caller.workspace_id, connection_id)
+    found = await engine.db.read(
+        table_store.list_page,
+        caller.workspace_id,
+        connection_id=connection_id,
+        schema_like=schema,
+        table_like=table,
+        after=after,
+        limit=effective_limit + 1,
+    )
+    page = found[:effective_limit]
+    has_more = len(found) > effective_limit and bool(page)
+    return TablePage(
+        tuple(_table_of(each, include_columns=include_columns) for each in page),
+        effective_limit,
+        _write_cursor(page[-1].table) if has_more else None,
+    )
 
 
-def _check_cursor(cursor: str | None) -> None:
-    if cursor is None:
-        return
+def _table_of(listed: table_store.ListedTable, *, include_columns: bool) -> Table:
+    table = listed.table
+    return Table(
+        connection=listed.connection,
+        schema=table.schema_name,
+        table=table.table_name,
+        synced=table.is_synced,
+        last_sync=table.last_sync,
+        columns=read_columns(table.read_schema_ipc) if include_columns else None,
+    )
+
+
+def _write_cursor(table: RemoteTable) -> str:
+    position = {
+        "schema": table.schema_name,
+        "table": table.table_name,
+        "connection": table.connection_id,
+    }
+    return base64.urlsafe_b64encode(orjson.dumps(position)).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[str, str, str]:
     try:
         position = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError):
         raise errors.InvalidRequest("Invalid pagination cursor") from None
-    if not isinstance(position, dict) or set(position) != {"schema", "table", "connection"}:
-        raise errors.InvalidRequest("Invalid pagination cursor format")
+    match position:
+        case {"schema": str(schema), "table": str(table), "connection": str(connection)}:
+            return schema, table, connection
+    raise errors.InvalidRequest("Invalid pagination cursor format")

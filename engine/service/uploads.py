@@ -16,7 +16,7 @@ from catalog.model import Upload, UploadStatus
 from catalog.store import uploads as upload_store
 from engine import errors
 from engine.service.context import Caller, Engine
-from engine.service.translate import translated
+from engine.translate import translated
 
 T = TypeVar("T")
 

@@ -37,6 +37,10 @@ class Work(Protocol):
         """Make the effect durable and return its value; ``to_result`` is what a job shows of it."""
         ...
 
+    async def conclude(self, result: dict[str, Any], *, warning: str | None) -> None:
+        """End work whose effects are durable already; with a warning it succeeded only in part."""
+        ...
+
 
 class DirectWork:
     """Work a client waits for."""
@@ -61,3 +65,6 @@ class DirectWork:
     ) -> T:
         """Write the effect."""
         return await self._db.write(effect)
+
+    async def conclude(self, result: dict[str, Any], *, warning: str | None) -> None:
+        """Whoever waits has the result."""

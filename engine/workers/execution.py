@@ -15,12 +15,18 @@ from pathlib import Path
 
 import orjson
 
-from engine.errors import EngineError, QueryCrashed, QueryTimeout, ResourceExhausted
+from engine.errors import (
+    EngineError,
+    QueryCrashed,
+    QueryTimeout,
+    ResourceExhausted,
+    SourceFailed,
+)
 from engine.workers import priority
 from engine.workers.failures import load_failure
 from engine.workers.forker import Forker
 from engine.workers.frames import Kind
-from engine.workers.tasks import TableBinding, Task, dump_bindings, dump_task
+from engine.workers.tasks import TableBinding, dump_bindings
 from engine.workers.worker import Worker, WorkerGone, memory_of
 
 Resolve = Callable[[tuple[str, ...]], Awaitable[Sequence[TableBinding]]]
@@ -39,12 +45,14 @@ class Limits:
     """What one task may use: wall time in seconds, resident memory and spilled bytes.
 
     One that ``gives_way`` runs behind the others from its first moment: nobody waits for it.
+    ``silence_s`` is how long it may send no frame at all.
     """
 
     timeout_s: float
     memory_bytes: int
     spill_bytes: int | None = None
     gives_way: bool = False
+    silence_s: float | None = None
 
 
 class Execution:
@@ -58,7 +66,8 @@ class Execution:
         self._forker = forker
         self._limits = limits
         self._spill_folder = spill_folder / str(worker.pid)
-        self._deadline = time.monotonic() + limits.timeout_s
+        self._heard_at = time.monotonic()
+        self._deadline = self._heard_at + limits.timeout_s
         self._killed_for: EngineError | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._spill_check: asyncio.Task[None] | None = None
@@ -69,13 +78,13 @@ class Execution:
         """Leave the worker as it was; False when it must not be used again."""
         return self.is_over and (not self._is_lowered or priority.restore(self._worker.pid))
 
-    def start(self, task: Task) -> None:
+    def start(self, task: bytes) -> None:
         """Send the task to the worker."""
         self._cap_private_memory()
         if self._limits.gives_way and priority.is_reversible():
             self._give_way()
         try:
-            self._worker.send(Kind.TASK, dump_task(task))
+            self._worker.send(Kind.TASK, task)
         except WorkerGone:
             raise QueryCrashed from None
         self._watch_later()
@@ -95,6 +104,7 @@ class Execution:
         try:
             while True:
                 kind, body = await self._worker.receive()
+                self._heard_at = time.monotonic()
                 if kind is Kind.END:
                     self.is_over = True
                     break
@@ -166,6 +176,8 @@ class Execution:
             return QueryTimeout(
                 f"The query ran longer than its limit of {limits.timeout_s:g} s and was stopped."
             )
+        if limits.silence_s is not None and self._silent_s() > limits.silence_s:
+            return SourceFailed(f"The source sent nothing for {limits.silence_s:g} s")
         if memory_of(self._worker.pid).resident_bytes > limits.memory_bytes + _BASE_BYTES:
             return ResourceExhausted(
                 f"The query needs more than its limit of {limits.memory_bytes} bytes of memory."
@@ -186,6 +198,9 @@ class Execution:
         if not self._is_lowered:
             self._is_lowered = True
             priority.lower(self._worker.pid)
+
+    def _silent_s(self) -> float:
+        return time.monotonic() - self._heard_at
 
     def _left_s(self) -> float:
         return self._deadline - time.monotonic()

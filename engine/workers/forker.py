@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,10 @@ _END_TIMEOUT_S = 10.0
 class Forker:
     """Forks workers from one warm process. Start before use; close ends every worker."""
 
-    def __init__(self, data_folder: Path) -> None:
+    def __init__(self, data_folder: Path, *, child: str, readable: Sequence[str]) -> None:
         self._data_folder = data_folder.resolve()
+        self._child = child
+        self._readable = readable
         self._process: asyncio.subprocess.Process | None = None
         self._control: socket.socket | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -104,6 +107,8 @@ class Forker:
                     "engine.workers.zygote",
                     str(theirs.fileno()),
                     str(self._data_folder),
+                    self._child,
+                    *self._readable,
                 ),
                 pass_fds=[theirs.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
@@ -122,7 +127,7 @@ class Forker:
             ours.close()
             raise RuntimeError("The worker zygote did not start.")
         self.walls = tuple(json.loads(hello)["walls"])
-        _log.info("workers.confined", walls=self.walls)
+        _log.info("workers.confined", child=self._child, walls=self.walls)
         self._control = ours
         self._reader = asyncio.create_task(self._read(ours))
         return ours

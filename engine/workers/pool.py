@@ -2,7 +2,7 @@
 
 Invariants: a worker has one task at a time; a worker whose task did not reach END is killed, never
 reused; the queue is bounded. While queries hold all workers for longer than a moment the pool
-grows to ``workers_max``, and shrinks again when they idle. One workspace never holds the last
+grows, and shrinks again when they idle. One workspace never holds the last
 worker, and waiting workspaces take turns.
 """
 
@@ -15,40 +15,39 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import orjson
 import structlog
 
-from catalog.settings import Settings
 from engine.errors import Overloaded, Unavailable
 from engine.workers.execution import Execution, Limits
 from engine.workers.forker import Forker
 from engine.workers.frames import Kind
-from engine.workers.tasks import ClassifyTask, LoadTask, Task
+from engine.workers.shape import PoolShape
 from engine.workers.waiting import WaitingRoom
 from engine.workers.worker import Worker, WorkerGone
 
+TaskT = TypeVar("TaskT")
+
 _log = structlog.get_logger()
 
-_GROW_AFTER_S = 0.2
 _TICK_S = 0.1
 _SURPLUS_IDLE_S = 30.0
 _READY_TIMEOUT_S = 30.0
 
 
-class WorkerPool:
-    """The workers of one server process."""
+class WorkerPool(Generic[TaskT]):
+    """The workers of one kind of one server process."""
 
-    def __init__(self, settings: Settings, data_folder: Path) -> None:
-        self._settings = settings
-        self._forker = Forker(data_folder)
+    def __init__(self, shape: PoolShape[TaskT], data_folder: Path) -> None:
+        self._shape = shape
+        self._forker = Forker(data_folder, child=shape.child, readable=shape.readable)
         self._idle: deque[Worker] = deque()
         self._busy: dict[Worker, str] = {}
         self._starting = 0
         self._room: WaitingRoom[Worker] = WaitingRoom(
-            places=settings.query_queue_max,
-            places_of_workspace=settings.query_queue_workspace_max,
+            places=shape.places, places_of_workspace=shape.places_of_workspace
         )
         self._spill_folder = data_folder / "spill"
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,7 +91,7 @@ class WorkerPool:
 
     @asynccontextmanager
     async def execute(
-        self, workspace_id: str, task: Task, limits: Limits
+        self, workspace_id: str, task: TaskT, limits: Limits
     ) -> AsyncIterator[Execution]:
         """Run a task in a worker.
 
@@ -104,7 +103,7 @@ class WorkerPool:
         worker = await self._acquire(workspace_id)
         execution = Execution(worker, self._forker, limits, self._spill_folder)
         try:
-            execution.start(task)
+            execution.start(self._shape.dump(task))
             yield execution
         finally:
             burial = self._release(worker, reusable=execution.settle())
@@ -114,10 +113,9 @@ class WorkerPool:
     async def run_task(
         self,
         workspace_id: str,
-        task: LoadTask | ClassifyTask,
+        task: TaskT,
         *,
-        timeout_s: float,
-        memory_bytes: int,
+        limits: Limits,
         on_progress: Callable[[dict[str, int]], None] | None = None,
     ) -> dict[str, Any]:
         """Run a task that has a report and no rows.
@@ -128,7 +126,6 @@ class WorkerPool:
         Raises:
             EngineError: what the task failed with.
         """
-        limits = Limits(timeout_s=timeout_s, memory_bytes=memory_bytes)
         report: dict[str, Any] = {}
         async with self.execute(workspace_id, task, limits) as execution:
             async for kind, body in execution.frames():
@@ -149,7 +146,7 @@ class WorkerPool:
         waiter = self._room.enter(workspace_id)
         self._fill()
         try:
-            async with asyncio.timeout(self._settings.query_queue_wait_s):
+            async with asyncio.timeout(self._shape.wait_s):
                 return await waiter
         except BaseException as error:
             self._withdraw(workspace_id, waiter)
@@ -166,7 +163,7 @@ class WorkerPool:
 
     def _may_run(self, workspace_id: str) -> bool:
         running = sum(1 for owner in self._busy.values() if owner == workspace_id)
-        return running < max(1, self._settings.workers_max - 1)
+        return running < max(1, self._shape.most - 1)
 
     def _take_idle(self) -> Worker | None:
         while self._idle:
@@ -223,13 +220,15 @@ class WorkerPool:
     def _fill(self) -> None:
         """Start workers up to the warm number, or one more while long tasks hold all of them."""
         live = len(self._idle) + len(self._busy) + self._starting
-        for _ in range(self._settings.workers - live):
+        for _ in range(self._shape.warm - live):
             self._spawn()
-        if live < self._settings.workers or self._starting or self._idle:
+        if live < self._shape.warm or self._starting or self._idle:
             return
         now = time.monotonic()
-        held = all(now - (worker.busy_since or now) > _GROW_AFTER_S for worker in self._busy)
-        if self._room.count and held and live < self._settings.workers_max:
+        held = all(
+            now - (worker.busy_since or now) > self._shape.grow_after_s for worker in self._busy
+        )
+        if self._room.count and held and live < self._shape.most:
             self._spawn()
 
     def _spawn(self) -> None:
@@ -249,7 +248,7 @@ class WorkerPool:
         try:
             pid, sock = await self._forker.fork()
             # Spread out, so that workers of one age do not leave at one moment.
-            tasks_max = self._settings.worker_recycle_queries
+            tasks_max = self._shape.tasks_each
             tasks_max += secrets.randbelow(tasks_max // 4 + 1)
             worker = await Worker.connect(pid, sock, tasks_max=tasks_max)
             await self._wait_until_ready(worker)
@@ -279,7 +278,7 @@ class WorkerPool:
                 self._discard(worker)
             self._fill()
             self._dispatch()
-            surplus = len(self._idle) + len(self._busy) - self._settings.workers
+            surplus = len(self._idle) + len(self._busy) - self._shape.warm
             oldest = self._idle[0] if self._idle else None
             if surplus > 0 and oldest and time.monotonic() - oldest.idle_since > _SURPLUS_IDLE_S:
                 self._idle.popleft()

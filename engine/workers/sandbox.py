@@ -50,12 +50,15 @@ def die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def confine(*, readable: Sequence[Path], writable: Sequence[Path]) -> list[str]:
+def confine(
+    *, readable: Sequence[Path], writable: Sequence[Path], sockets: bool = False
+) -> list[str]:
     """Shut this process in.
 
     Args:
         readable: folders whose files may be read.
         writable: folders in which files may also be made, written and removed.
+        sockets: whether new sockets may be made.
 
     Returns:
         Names of the walls that stand: always ``rlimit``, then ``seccomp`` and ``landlock`` where
@@ -66,7 +69,7 @@ def confine(*, readable: Sequence[Path], writable: Sequence[Path]) -> list[str]:
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if _restrict_files(readable, writable):
         walls.append("landlock")
-    if _refuse_sockets():
+    if not sockets and _refuse_sockets():
         walls.append("seccomp")
     return walls
 

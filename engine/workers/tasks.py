@@ -103,13 +103,22 @@ class ClassifyTask:
     terms_max: int
 
 
-Task = QueryTask | ReadTask | LoadTask | ClassifyTask
+@dataclass(frozen=True, slots=True)
+class ProfileTask:
+    """Describe the columns of one table: see ``engine.workers.profiling``."""
+
+    table: TableBinding
+    memory_bytes: int
+
+
+Task = QueryTask | ReadTask | LoadTask | ClassifyTask | ProfileTask
 
 _TASKS: dict[str, type[Task]] = {
     "query": QueryTask,
     "read": ReadTask,
     "load": LoadTask,
     "classify": ClassifyTask,
+    "profile": ProfileTask,
 }
 _NAMES = {task: name for name, task in _TASKS.items()}
 
@@ -124,6 +133,8 @@ def load_task(data: bytes | bytearray) -> Task:
     name, fields = orjson.loads(data)
     if "tables" in fields:
         fields["tables"] = load_bindings(fields["tables"])
+    if "table" in fields:
+        (fields["table"],) = load_bindings([fields["table"]])
     if "scan" in fields:
         fields["scan"] = Scan(fields["scan"])
     if fields.get("ipc") is not None:

@@ -11,6 +11,7 @@ server is gone: the zygote exits and the kernel kills the workers.
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import selectors
@@ -25,21 +26,34 @@ from engine.workers import sandbox
 
 # Planning recurses on the thread that plans: 10,000 terms kill an 8 MiB stack.
 _STACK_BYTES = 256 * 1024 * 1024
+_CHILDREN = {"query": "engine.workers.child", "source": "engine.sources.child"}
+# Names, certificates and services, and the sockets of local servers.
+_OF_DRIVERS = ("/etc", "/usr/share", "/run", "/var/run", "/proc", "/sys", "/dev")
 
 
 def main() -> None:
-    """Run: ``python -m engine.workers.zygote CONTROL_FD DATA_FOLDER``."""
+    """Run: ``python -m engine.workers.zygote CONTROL_FD DATA_FOLDER query|source [READABLE…]``.
+
+    A query worker has no sockets; of the data folder it reads what is stored. A source worker has
+    sockets, and of the data folder nothing but where it writes.
+    """
     control = socket.socket(fileno=int(sys.argv[1]))
-    data_folder = Path(sys.argv[2])
+    data_folder, kind, readable = Path(sys.argv[2]), sys.argv[3], map(Path, sys.argv[4:])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sandbox.die_with_parent()
+    # Not the whole data folder: the catalog, the keys and the first API token lie there too.
+    if kind == "query":
+        stored = [data_folder / "blobs", data_folder / "cache"]
+        written = [data_folder / "staging", data_folder / "spill"]
+    else:
+        stored = [*map(Path, _OF_DRIVERS), *readable]
+        written = [data_folder / "staging"]
     walls = sandbox.confine(
-        # Not the whole data folder: the catalog, the keys and the first API token lie there too.
-        readable=[*_interpreter_files(), data_folder / "blobs", data_folder / "cache"],
-        writable=[data_folder / "staging", data_folder / "spill", Path("/dev/null")],
+        readable=[*_interpreter_files(), *stored],
+        writable=[*written, Path("/dev/null")],
+        sockets=kind == "source",
     )
-    from engine.workers import child  # noqa: PLC0415 - imported inside the walls, on purpose
-
+    child = importlib.import_module(_CHILDREN[kind])  # inside the walls, on purpose
     gc.collect()
     gc.freeze()  # pages shared with the workers stay shared
     control.send(json.dumps({"walls": walls}).encode())

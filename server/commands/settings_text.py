@@ -13,7 +13,13 @@ from catalog.settings import Settings
 
 _MASK = "********"
 # Defaults that depend on the machine are described in the document instead of computed.
-_OF_THE_MACHINE = MappingProxyType({"workers": "one per core", "workers_max": "four per core"})
+_OF_THE_MACHINE = MappingProxyType(
+    {
+        "workers": "one per core",
+        "workers_max": "four per core",
+        "source_processes_max": "two per core",
+    }
+)
 _SEPARATORS = MappingProxyType({"cors_origins": ",", "local_files": ":"})
 
 

@@ -3,11 +3,14 @@
 from fastapi import APIRouter
 
 from server.v1 import (
+    connection_types,
+    connections,
     datasets,
     files,
     information_schema,
     jobs,
     jwt,
+    profiles,
     queries,
     query,
     query_runs,
@@ -27,6 +30,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     refresh.router,
     queries.router,
     secret_values.router,
+    connections.router,
+    connection_types.router,
+    profiles.router,
     jobs.router,
     information_schema.router,
     workspaces.router,

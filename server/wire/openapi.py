@@ -31,6 +31,7 @@ _MEANINGS = {
     422: "The body has the wrong shape; names the field.",
     429: "Too many requests, or too many queries waiting; see Retry-After.",
     500: "Something broke; quote X-Request-Id.",
+    502: "A remote source could not be reached or read.",
     503: "Not available now, or beyond the resources of one query.",
 }
 _ALWAYS = (400, 401, 404, 429, 500, 503)

@@ -15,7 +15,8 @@ from engine.errors import EngineError, Overloaded
 from engine.workers.execution import Limits
 from engine.workers.frames import Kind
 from engine.workers.pool import WorkerPool
-from engine.workers.tasks import QueryTask, Scan
+from engine.workers.shape import query_shape
+from engine.workers.tasks import QueryTask, Scan, Task
 
 pytestmark = pytest.mark.anyio
 
@@ -29,13 +30,13 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def pool(tmp_path: Path) -> AsyncIterator[WorkerPool]:
+async def pool(tmp_path: Path) -> AsyncIterator[WorkerPool[Task]]:
     for name in ("blobs", "staging", "spill"):
         (tmp_path / name).mkdir()
     settings = Settings(
         data_dir=tmp_path, workers=2, workers_max=2, query_queue_max=2, query_queue_wait_s=20
     )
-    made = WorkerPool(settings, tmp_path)
+    made = WorkerPool(query_shape(settings), tmp_path)
     await made.start()
     yield made
     await made.close()
@@ -59,7 +60,7 @@ def task(sql: str) -> QueryTask:
     )
 
 
-async def ask(pool: WorkerPool, sql: str, workspace: str = "a") -> bytes:
+async def ask(pool: WorkerPool[Task], sql: str, workspace: str = "a") -> bytes:
     body = b""
     async with pool.execute(workspace, task(sql), LIMITS) as execution:
         async for kind, part in execution.frames():
@@ -68,12 +69,12 @@ async def ask(pool: WorkerPool, sql: str, workspace: str = "a") -> bytes:
     return body
 
 
-async def hold(pool: WorkerPool, workspace: str, until: asyncio.Event) -> None:
+async def hold(pool: WorkerPool[Task], workspace: str, until: asyncio.Event) -> None:
     async with pool.execute(workspace, task(ENDLESS), LIMITS):
         await until.wait()
 
 
-async def test_a_full_queue_refuses_one_workspace_and_harms_nobody(pool: WorkerPool) -> None:
+async def test_a_full_queue_refuses_one_workspace_and_harms_nobody(pool: WorkerPool[Task]) -> None:
     end = asyncio.Event()
     holding = asyncio.create_task(hold(pool, "a", end))
     while pool.counts["busy"] < 1:  # noqa: ASYNC110 - the pool tells nobody
@@ -89,7 +90,7 @@ async def test_a_full_queue_refuses_one_workspace_and_harms_nobody(pool: WorkerP
     assert await ask(pool, "SELECT 1", "b") == b"[1]"
 
 
-async def test_a_dead_zygote_is_replaced_at_once(pool: WorkerPool) -> None:
+async def test_a_dead_zygote_is_replaced_at_once(pool: WorkerPool[Task]) -> None:
     zygote = pool._forker._process
     assert zygote is not None
     os.kill(zygote.pid, signal.SIGSTOP)
@@ -103,7 +104,7 @@ async def test_a_dead_zygote_is_replaced_at_once(pool: WorkerPool) -> None:
     assert await asyncio.wait_for(ask(pool, "SELECT 1"), 15) == b"[1]"
 
 
-async def test_killed_workers_are_replaced(pool: WorkerPool) -> None:
+async def test_killed_workers_are_replaced(pool: WorkerPool[Task]) -> None:
     for _ in range(3):
         killed = list(pool._idle)
         for worker in killed:
@@ -115,7 +116,9 @@ async def test_killed_workers_are_replaced(pool: WorkerPool) -> None:
         assert await ask(pool, "SELECT 1") == b"[1]"
 
 
-async def test_the_answer_is_complete_before_its_file_is(pool: WorkerPool, tmp_path: Path) -> None:
+async def test_the_answer_is_complete_before_its_file_is(
+    pool: WorkerPool[Task], tmp_path: Path
+) -> None:
     path = tmp_path / "staging" / "kept.parquet"
     os.mkfifo(path)  # whoever writes there waits for a reader, and nobody reads
     kept = replace(task("SELECT 1"), persist_path=str(path), inline_bytes_max=-1)

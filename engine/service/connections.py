@@ -1,0 +1,382 @@
+"""Connections: made, looked at, changed, purged and deleted.
+
+A configuration goes in and never comes out; its credential becomes a secret in the transaction that
+makes the connection. That a source cannot be reached is no reason to refuse a connection: it is there,
+says what is wrong, and can be refreshed later.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection as DbConnection
+
+from catalog import secret_store
+from catalog.errors import NotFound as CatalogNotFound
+from catalog.ids import IdKind, new_id
+from catalog.model import Connection, DiscoveryStatus, ReadMode, RemoteTable
+from catalog.store import connections as connection_store
+from catalog.store import remote_tables as table_store
+from catalog.store.remote_tables import Discovery
+from connectors.options import SourceOptions, join_credentials, parse_options, split_credentials
+from connectors.registry import check_driver, connector_class
+from engine import errors
+from engine.query.type_text import read_columns
+from engine.service.context import Caller, Engine
+from engine.service.source_work import check_source, discover_source
+from engine.translate import translated
+
+NAME_CHARS_MAX = 255
+REFRESH_INTERVAL_S_MIN = 60
+# They are catalogs of the service itself, or read like one in a name of two parts.
+RESERVED_NAMES = frozenset(
+    {"datasets", "documents", "hotdata", "information_schema", "results", "runtimedb"}
+)
+# Removed from a configuration whatever the source, as clients send them out of habit.
+_CREDENTIAL_KEYS = ("password", "token", "bearer_token", "credentials_json")
+_SECRET_NAME_CHARS_MAX = 106
+_SECRET_NAMES_MAX = 1000
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NewConnection:
+    """What a client asks for; ``config`` may hold credentials, unless a secret is named."""
+
+    name: str
+    source_type: str
+    config: Mapping[str, Any]
+    secret_name: str | None = None
+    secret_id: str | None = None
+    skip_discovery: bool = False
+    mode: ReadMode = ReadMode.CACHED
+    refresh_interval_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionDetail:
+    """A connection, how many tables it has, and how many of them are synced."""
+
+    connection: Connection
+    table_count: int
+    synced_table_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether a source could be read just now; ``latency_ms`` includes starting the attempt."""
+
+    healthy: bool
+    error: str | None
+    latency_ms: int
+
+
+@translated
+async def create_connection(
+    engine: Engine, caller: Caller, asked: NewConnection
+) -> tuple[Connection, int]:
+    """Make a connection and look for its tables.
+
+    Returns:
+        The connection, and how many tables were found.
+
+    Raises:
+        InvalidRequest: a blank or reserved name, an unknown source type, a configuration that is
+            not valid, a missing driver or secret.
+        Conflict: the workspace has a connection of this name.
+    """
+    name = asked.name.strip()
+    _check_name(name)
+    await engine.db.read(connection_store.refuse_taken_name, caller.workspace_id, name)
+    _check_interval(asked.refresh_interval_s)
+    connector = connector_class(asked.source_type)
+    check_driver(asked.source_type)
+    options_type = connector.options_type
+    public, inline = _split(options_type, asked)
+    if asked.secret_name is not None and asked.secret_id is not None:
+        raise errors.InvalidRequest("Give secret_name or secret_id, not both")
+    secret_id, credential = await _named_secret(engine, caller, asked)
+    if inline:
+        credential = join_credentials(options_type, inline)
+    parse_options(options_type, public, credential)
+    connection = _new_connection(caller, asked, name, public, secret_id)
+
+    def write(conn: DbConnection) -> Connection:
+        made = connection
+        if inline:
+            kept = _keep_secret(conn, engine, caller, name, next(iter(inline)), credential or "")
+            made = replace(connection, secret_id=kept, owns_secret=True)
+        connection_store.insert_connection(conn, made)
+        return made
+
+    made = await engine.db.write(write)
+    if asked.skip_discovery:
+        return made, 0
+    try:
+        found = await discover(engine, made)
+    except errors.EngineError:
+        return await _get(engine, caller, made.id), 0
+    return await _get(engine, caller, made.id), found.added
+
+
+@translated
+async def list_connections(engine: Engine, caller: Caller) -> tuple[Connection, ...]:
+    """List the connections by name."""
+    return await engine.db.read(connection_store.list_connections, caller.workspace_id)
+
+
+@translated
+async def get_connection(engine: Engine, caller: Caller, connection_id: str) -> ConnectionDetail:
+    """Return a connection with its counts; raise ``NotFound``."""
+    connection = await _get(engine, caller, connection_id)
+    total, synced = await engine.db.read(connection_store.count_tables, connection_id)
+    return ConnectionDetail(connection, total, synced)
+
+
+@translated
+async def update_connection(
+    engine: Engine, caller: Caller, connection_id: str, changes: Mapping[str, Any]
+) -> Connection:
+    """Change ``mode`` and ``refresh_interval_s``; only the keys present are changed.
+
+    Raises:
+        NotFound: there is no such connection.
+        InvalidRequest: an interval below a minute, or live mode of a source that takes no SQL.
+    """
+    connection = await _get(engine, caller, connection_id)
+    if not changes:
+        raise errors.InvalidRequest("Nothing to change: give mode or refresh_interval_s")
+    _check_interval(changes.get("refresh_interval_s"))
+    check_mode(connection, changes.get("mode"))
+    return await engine.db.write(
+        connection_store.update_connection, caller.workspace_id, connection_id, changes
+    )
+
+
+@translated
+async def delete_connection(engine: Engine, caller: Caller, connection_id: str) -> None:
+    """Delete a connection with its tables, copies and own secret; raise ``NotFound``."""
+    await engine.db.write(connection_store.delete_connection, caller.workspace_id, connection_id)
+
+
+@translated
+async def check_health(engine: Engine, caller: Caller, connection_id: str) -> Health:
+    """Try the source; that it fails is an answer, not an error. Raises ``NotFound``."""
+    connection = await _get(engine, caller, connection_id)
+    started = time.perf_counter()
+    error: str | None = None
+    try:
+        await check_source(engine, connection)
+    except errors.EngineError as failure:
+        error = failure.message
+    return Health(error is None, error, round((time.perf_counter() - started) * 1000))
+
+
+@translated
+async def purge(engine: Engine, caller: Caller, connection_id: str) -> None:
+    """Forget every copy of a connection; tables and schemas stay. Raises ``NotFound``."""
+    await _get(engine, caller, connection_id)
+    await engine.db.write(table_store.drop_copies, caller.workspace_id, connection_id)
+
+
+@translated
+async def purge_table(
+    engine: Engine, caller: Caller, connection_id: str, schema: str, table: str
+) -> None:
+    """Forget the copy of one table, if there is one.
+
+    Raises:
+        NotFound: the connection or the table is unknown.
+    """
+
+    def write(conn: DbConnection) -> None:
+        found = table_store.get_table(conn, caller.workspace_id, connection_id, schema, table)
+        table_store.drop_copies(conn, caller.workspace_id, connection_id, found.table.id)
+
+    await engine.db.write(write)
+
+
+@translated
+async def update_table(
+    engine: Engine,
+    caller: Caller,
+    connection_id: str,
+    schema: str,
+    table: str,
+    changes: Mapping[str, Any],
+) -> RemoteTable:
+    """Change ``mode`` and ``cursor_column`` of a table; only the keys present are changed.
+
+    Raises:
+        NotFound: the connection or the table is unknown.
+        InvalidRequest: the source cannot do that, or the table has no such column.
+    """
+    found = await engine.db.read(
+        table_store.get_table, caller.workspace_id, connection_id, schema, table
+    )
+    if not changes:
+        raise errors.InvalidRequest("Nothing to change: give mode or cursor_column")
+    check_mode(found.connection, changes.get("mode"))
+    _check_cursor(found, changes.get("cursor_column"))
+    return await engine.db.write(
+        table_store.update_table, caller.workspace_id, found.table.id, changes
+    )
+
+
+async def discover(engine: Engine, connection: Connection) -> Discovery:
+    """Look at which tables a source has now, and write them down.
+
+    Raises:
+        EngineError: the source cannot be listed; the connection remembers why.
+        NotFound: the connection was deleted meanwhile.
+    """
+    try:
+        found = await discover_source(engine, connection)
+    except errors.EngineError as error:
+        log.warning("discovery.failed", connection_id=connection.id, error=type(error).__name__)
+        reason = error.message.partition("\n")[0]
+        await engine.db.write(
+            connection_store.record_discovery, connection.id, DiscoveryStatus.FAILED, reason
+        )
+        raise
+    tables = list(
+        {(schema, table): (schema, table, ipc) for schema, table, ipc in found.tables}.values()
+    )
+
+    def write(conn: DbConnection) -> Discovery:
+        stored = table_store.store_discovered(conn, connection.workspace_id, connection.id, tables)
+        connection_store.record_discovery(conn, connection.id, DiscoveryStatus.SUCCESS, None)
+        return stored
+
+    return await engine.db.write(write)
+
+
+def check_mode(connection: Connection, mode: ReadMode | None) -> None:
+    """Refuse live mode where the source takes no SQL."""
+    if mode is ReadMode.LIVE:
+        connector = connector_class(connection.source_type)
+        if connector.capabilities.dialect is None:
+            raise errors.InvalidRequest(
+                f"A {connector.label} connection takes no SQL, so it cannot be queried live"
+            )
+
+
+def _check_cursor(found: table_store.FoundTable, column: str | None) -> None:
+    if column is None:
+        return
+    connector = connector_class(found.connection.source_type)
+    if not connector.capabilities.is_incremental:
+        raise errors.InvalidRequest(
+            f"Tables of a {connector.label} connection cannot be refreshed incrementally"
+        )
+    names = [each.name for each in read_columns(found.table.read_schema_ipc)]
+    if column not in names:
+        raise errors.InvalidRequest(f"The table has no column '{column}'")
+
+
+def _check_name(name: str) -> None:
+    if not name:
+        raise errors.InvalidRequest("Connection name cannot be empty")
+    if len(name) > NAME_CHARS_MAX or not name.isprintable():
+        raise errors.InvalidRequest(
+            f"Connection name must be at most {NAME_CHARS_MAX} printable characters"
+        )
+    if name.lower() in RESERVED_NAMES:
+        raise errors.InvalidRequest(f"Connection name '{name}' is reserved")
+
+
+def _check_interval(interval_s: int | None) -> None:
+    if interval_s is not None and interval_s < REFRESH_INTERVAL_S_MIN:
+        raise errors.InvalidRequest(
+            f"refresh_interval_s must be at least {REFRESH_INTERVAL_S_MIN} seconds"
+        )
+
+
+def _split(
+    options_type: type[SourceOptions], asked: NewConnection
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Part the configuration from its credentials, which a named secret makes void."""
+    public, inline = split_credentials(options_type, asked.config)
+    if asked.secret_name is None and asked.secret_id is None:
+        return public, inline
+    return {key: value for key, value in public.items() if key not in _CREDENTIAL_KEYS}, {}
+
+
+async def _named_secret(
+    engine: Engine, caller: Caller, asked: NewConnection
+) -> tuple[str | None, str | None]:
+    """Return the id and the value of the secret a client names."""
+    name = asked.secret_name or asked.secret_id
+    if name is None:
+        return None, None
+
+    def read(conn: DbConnection) -> tuple[str, str]:
+        workspace_id = caller.workspace_id
+        value = secret_store.read_value(conn, engine.keyring, workspace_id, name)
+        return secret_store.find_id(conn, workspace_id, name), value
+
+    try:
+        return await engine.db.read(read)
+    except CatalogNotFound as error:
+        # The body names it; it is not what the address asked for.
+        raise errors.InvalidRequest(error.message) from error
+
+
+def _new_connection(
+    caller: Caller,
+    asked: NewConnection,
+    name: str,
+    config: dict[str, Any],
+    secret_id: str | None,
+) -> Connection:
+    now = datetime.now(UTC)
+    return Connection(
+        id=new_id(IdKind.CONNECTION),
+        workspace_id=caller.workspace_id,
+        name=name,
+        source_type=asked.source_type,
+        config=config,
+        secret_id=secret_id,
+        owns_secret=False,
+        mode=asked.mode,
+        refresh_interval_s=asked.refresh_interval_s,
+        next_refresh_at=connection_store.next_refresh(now, asked.refresh_interval_s),
+        discovery_status=DiscoveryStatus.SKIPPED,
+        discovery_error=None,
+        discovered_at=None,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _keep_secret(
+    conn: DbConnection, engine: Engine, caller: Caller, name: str, field: str, value: str
+) -> str:
+    """Keep a credential under a name made of the connection's, and return its id."""
+    stem = f"conn-{_secret_stem(name)}-{field}"
+    taken = {secret.name for secret in secret_store.list_secrets(conn, caller.workspace_id)}
+    free = next(
+        candidate
+        for candidate in (stem, *(f"{stem}-{number}" for number in range(1, _SECRET_NAMES_MAX)))
+        if candidate not in taken
+    )
+    return secret_store.create_secret(conn, engine.keyring, caller.workspace_id, free, value).id
+
+
+def _secret_stem(name: str) -> str:
+    """Make a part of a secret's name out of a connection's.
+
+    >>> _secret_stem("My DB!")
+    'my-db_'
+    """
+    dashed = re.sub(r"\s", "-", name.lower())
+    return re.sub(r"[^a-z0-9_-]", "_", dashed)[:_SECRET_NAME_CHARS_MAX]
+
+
+async def _get(engine: Engine, caller: Caller, connection_id: str) -> Connection:
+    return await engine.db.read(connection_store.get_connection, caller.workspace_id, connection_id)

@@ -1,0 +1,259 @@
+"""Copies of remote tables: made when first asked for, replaced as a whole, one maker at a time.
+
+A sync fetches into a scratch folder, publishes the files, and makes them the copy that is read in
+one catalog transaction that counts only under the lease. So a reader sees one copy or the next, a
+crash leaves files that no row names, and of all servers one asks the source. The trap: who waits
+for another server's sync looks again and again, because nobody can call it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from catalog.errors import CatalogError
+from catalog.ids import IdKind, new_id
+from catalog.model import StoredFile, TableVersion
+from catalog.store import remote_tables as table_store
+from catalog.store import table_syncs as sync_store
+from catalog.store.remote_tables import FoundTable
+from engine import errors
+from engine.query.resolve import Wanted, bind_copy
+from engine.service.context import Engine
+from engine.service.profiles import make_in_background
+from engine.service.scratch import scratch_folder
+from engine.service.source_work import Report, local_files, prepared, run_source_task
+from engine.sources.tasks import FetchTask
+from engine.workers.tasks import TableBinding
+
+_LOOK_AGAIN_S = 0.2
+_ROW_GROUP_SHARE = 16
+
+log = structlog.get_logger(__name__)
+
+
+def no_report(_progress: Any) -> None:  # noqa: ANN401 - whatever it is, nobody looks
+    """Take progress that nobody looks at."""
+
+
+async def sync_wanted(engine: Engine, wanted: Sequence[Wanted]) -> tuple[TableBinding, ...]:
+    """Have copies of all these tables, side by side, and bind them.
+
+    Raises:
+        EngineError: what the first sync that failed failed with; the others are given up.
+    """
+    tasks = [asyncio.create_task(_sync_one(engine, each)) for each in wanted]
+    try:
+        return tuple(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _sync_one(engine: Engine, wanted: Wanted) -> TableBinding:
+    found = await ensure_synced(engine, wanted.found)
+    return await bind_copy(engine, (wanted.catalog, wanted.schema, wanted.table), found)
+
+
+async def ensure_synced(engine: Engine, found: FoundTable) -> FoundTable:
+    """Return the table with a copy, making one if there is none.
+
+    Raises:
+        EngineError: the source failed; the table stays as it was.
+    """
+    if found.table.is_synced:
+        return found
+    return await engine.syncs.join(found.table.id, lambda: _first_sync(engine, found))
+
+
+async def refresh_copy(
+    engine: Engine, found: FoundTable, *, report: Report = no_report, incremental: bool = True
+) -> FoundTable:
+    """Make a new copy, with what the source has from now on.
+
+    Args:
+        engine: open for serving.
+        found: the table.
+        report: told of ``rows`` and ``bytes`` so far.
+        incremental: only rows beyond the cursor are fetched, where the table has one.
+
+    Raises:
+        EngineError: the source failed; the old copy stays.
+    """
+    while True:
+        token = await _claim(engine, found)
+        if token is not None:
+            return await _sync(engine, found, token, report, incremental=incremental)
+        found = await _settled(engine, found)
+
+
+async def _first_sync(engine: Engine, found: FoundTable) -> FoundTable:
+    while not found.table.is_synced:
+        token = await _claim(engine, found)
+        if token is not None:
+            return await _sync(engine, found, token, no_report, incremental=False)
+        found = await _settled(engine, found)
+    return found
+
+
+async def _claim(engine: Engine, found: FoundTable) -> str | None:
+    return await engine.db.write(
+        sync_store.claim_sync,
+        found.table,
+        owner=engine.owner,
+        lease_s=engine.settings.sync_lease_s,
+    )
+
+
+async def _settled(engine: Engine, found: FoundTable) -> FoundTable:
+    """Wait until nobody syncs the table; return it as it is then."""
+    # No event to wait for: it may be another server's sync.
+    is_syncing = True
+    while is_syncing:
+        await asyncio.sleep(_LOOK_AGAIN_S)
+        is_syncing = await engine.db.read(sync_store.is_syncing, found.table.id)
+    return await reload(engine, found)
+
+
+async def reload(engine: Engine, found: FoundTable) -> FoundTable:
+    """Read a table again.
+
+    Raises:
+        NotFound: it was deleted meanwhile.
+    """
+    table = found.table
+    return await engine.db.read(
+        table_store.get_table,
+        table.workspace_id,
+        table.connection_id,
+        table.schema_name,
+        table.table_name,
+    )
+
+
+async def _sync(
+    engine: Engine, found: FoundTable, token: str, report: Report, *, incremental: bool
+) -> FoundTable:
+    name = f"{found.connection.name}.{found.table.schema_name}.{found.table.table_name}"
+    try:
+        async with (
+            _leased(engine, found, token),
+            engine.syncs.slot(found.connection.id, engine.settings.source_concurrency),
+        ):
+            version = await _fetch(engine, found, report, incremental=incremental)
+            await engine.db.write(sync_store.publish_copy, found.table.id, token, version)
+    except _LeaseLost:
+        raise errors.Conflict(f"Table '{name}' was purged or deleted while it was synced") from None
+    except errors.EngineError as error:
+        log.warning("sync.failed", table_id=found.table.id, error=type(error).__name__)
+        raise type(error)(f"Table '{name}' could not be synced: {error.message}") from error
+    log.info("sync.succeeded", table_id=found.table.id, rows=version.row_count)
+    fresh = await reload(engine, found)
+    if fresh.table.is_synced:
+        engine.syncs.afterwards(make_in_background(engine, fresh))
+    return fresh
+
+
+class _LeaseLost(Exception):
+    """The table is somebody else's to sync, or gone."""
+
+
+@asynccontextmanager
+async def _leased(engine: Engine, found: FoundTable, token: str) -> AsyncIterator[None]:
+    """Keep the lease while the block runs; give it back when the block fails."""
+    work = asyncio.current_task()
+    assert work is not None
+    beat = _Beat(lost=False)
+
+    async def keep() -> None:
+        lease_s = engine.settings.sync_lease_s
+        while True:
+            await asyncio.sleep(lease_s / 3)
+            with suppress(CatalogError):
+                if not await engine.db.write(
+                    sync_store.renew_sync, found.table.id, token, lease_s=lease_s
+                ):
+                    beat.lost = True
+                    work.cancel()
+                    return
+
+    keeping = asyncio.create_task(keep())
+    try:
+        yield
+    except BaseException as error:
+        with suppress(CatalogError):
+            await engine.db.write(sync_store.release_sync, found.table.id, token)
+        if beat.lost and isinstance(error, asyncio.CancelledError):
+            work.uncancel()
+            raise _LeaseLost from None
+        raise
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+
+@dataclass(slots=True)
+class _Beat:
+    lost: bool
+
+
+async def _fetch(
+    engine: Engine, found: FoundTable, report: Report, *, incremental: bool
+) -> TableVersion:
+    settings = engine.settings
+    table = found.table
+    after = table.cursor_value if incremental and table.is_synced else None
+    version_id = new_id(IdKind.TABLE_VERSION)
+    async with (
+        prepared(engine, found.connection) as place,
+        scratch_folder(engine.blobs.stage()) as folder,
+    ):
+        task = FetchTask(
+            source=place.source,
+            scratch=place.scratch,
+            schema=table.schema_name,
+            table=table.table_name,
+            output_folder=str(folder),
+            row_group_bytes=settings.source_memory_bytes // _ROW_GROUP_SHARE,
+            cursor_column=table.cursor_column,
+            after=after,
+            known_schema_hex=None if after is None else table.read_schema_ipc.hex(),
+        )
+        done = await run_source_task(
+            engine, found.connection, task, timeout_s=settings.sync_timeout_s, report=report
+        )
+        prefix = f"tables/{table.connection_id}/{table.id}/{version_id}"
+        files = [] if done["is_whole"] else await _carry_over(engine, found, prefix)
+        for path, row_count in local_files(folder, done):
+            files.append(
+                await _publish(engine, path, row_count, f"{prefix}/part-{len(files)}.parquet")
+            )
+    return TableVersion(
+        id=version_id,
+        files=tuple(files),
+        schema_ipc=bytes.fromhex(done["schema_hex"]),
+        row_count=sum(file.row_count for file in files),
+        warnings=tuple(done["warnings"]),
+        cursor_value=done["cursor_value"] or (None if done["is_whole"] else after),
+        synced_at=datetime.now(UTC),
+    )
+
+
+async def _carry_over(engine: Engine, found: FoundTable, prefix: str) -> list[StoredFile]:
+    """Give the new version the files of the old one under names of its own."""
+    files = []
+    for number, file in enumerate(found.files):
+        key = f"{prefix}/part-{number}.parquet"
+        await engine.blobs.copy(file.key, key)
+        files.append(StoredFile(key, file.size_bytes, file.row_count))
+    return files
+
+
+async def _publish(engine: Engine, path: Path, row_count: int, key: str) -> StoredFile:
+    return StoredFile(key, await engine.blobs.publish(path, key), row_count)

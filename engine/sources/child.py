@@ -1,0 +1,121 @@
+"""The source process's main loop: take one task, do it, say END.
+
+It is a fresh fork for every task, so a driver never sees two workspaces, and what it leaves open
+ends with the process. Whatever a task raises becomes one FAILED frame.
+"""
+
+import importlib
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, assert_never
+
+import orjson
+
+from connectors.base import Connector, SourceContext
+from connectors.hosts import guard_sockets
+from connectors.options import parse_options
+from connectors.registry import connector_class
+from engine.datasets.widening import settled
+from engine.errors import EngineError, ResourceExhausted, SourceFailed
+from engine.sources.copier import Copier
+from engine.sources.tasks import (
+    CheckTask,
+    DiscoverTask,
+    FetchTask,
+    LiveQueryTask,
+    LiveScanTask,
+    SourceSpec,
+    SourceTask,
+    load_source_task,
+)
+from engine.translate import to_engine_error
+from engine.workers.channel import Channel, ParentGone
+from engine.workers.failures import dump_failure
+from engine.workers.frames import Kind
+
+_TABLES_PER_FRAME = 500
+# What most sources need: imported once, before the forks.
+_COMMON = ("adbc_driver_manager.dbapi", "connectors.sources.postgres", "sqlglot.dialects")
+
+for _module in _COMMON:
+    importlib.import_module(_module)
+
+
+def serve(sock: socket.socket) -> None:
+    """Answer tasks until the parent hangs up."""
+    channel = Channel(sock)
+    with suppress(ParentGone):
+        channel.send(Kind.READY)
+        channel.flush()
+        while True:
+            _, body = channel.receive()
+            _answer(load_source_task(body), channel)
+            channel.send(Kind.END)
+            channel.flush()
+
+
+def _answer(task: SourceTask, channel: Channel) -> None:
+    try:
+        with _opened(task.source, Path(task.scratch)) as connector:
+            _do(task, connector, channel)
+    except ParentGone:
+        raise
+    except BaseException as error:  # noqa: BLE001 - also Rust panics; the parent hears of all
+        channel.send_json(Kind.FAILED, dump_failure(_as_engine_error(error)))
+
+
+@contextmanager
+def _opened(spec: SourceSpec, scratch: Path) -> Iterator[Connector[Any, Any]]:
+    made = connector_class(spec.source_type)
+    options = parse_options(made.options_type, spec.config, spec.credential)
+    guard_sockets(allow_private=spec.allow_private)
+    context = SourceContext(
+        allow_private=spec.allow_private,
+        local_files=tuple(map(Path, spec.local_files)),
+        connect_timeout_s=spec.connect_timeout_s,
+        statement_timeout_s=spec.statement_timeout_s,
+        batch_bytes=spec.batch_bytes,
+        parts_max=spec.parts_max,
+        scratch=scratch,
+    )
+    with made(options, context) as connector:
+        yield connector
+
+
+def _do(task: SourceTask, connector: Connector[Any, Any], channel: Channel) -> None:
+    match task:
+        case CheckTask():
+            connector.check()
+            channel.send_json(Kind.DONE, {})
+        case DiscoverTask():
+            channel.send_json(Kind.DONE, _discover(connector, channel))
+        case FetchTask() | LiveScanTask() | LiveQueryTask():
+            channel.send_json(Kind.DONE, Copier(connector, channel).copy(task))
+        case _:
+            assert_never(task)
+
+
+def _discover(connector: Connector[Any, Any], channel: Channel) -> dict[str, Any]:
+    waiting: list[dict[str, Any]] = []
+    count = 0
+    for table in connector.discover():
+        count += 1
+        schema = settled(table.arrow_schema).serialize().to_pybytes()
+        waiting.append({"schema": table.schema, "table": table.name, "schema_hex": schema.hex()})
+        if len(waiting) == _TABLES_PER_FRAME:
+            channel.send(Kind.BODY, orjson.dumps(waiting))
+            waiting = []
+    channel.send(Kind.BODY, orjson.dumps(waiting))
+    return {"tables": count, "warnings": connector.context.losses.warnings()}
+
+
+def _as_engine_error(error: BaseException) -> EngineError:
+    if isinstance(error, EngineError):
+        return error
+    if isinstance(error, MemoryError):
+        return ResourceExhausted("Reading the source needs more memory than its limit allows.")
+    known = to_engine_error(error) if isinstance(error, Exception) else None
+    # A driver's own text may hold anything: what its connector did not read stays here.
+    return known or SourceFailed(f"The driver of the source failed ({type(error).__name__})")
