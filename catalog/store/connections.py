@@ -12,6 +12,7 @@ from sqlalchemy import Connection as DbConnection
 from sqlalchemy import Select, delete, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from catalog.columns import to_microseconds
 from catalog.errors import Conflict, InvalidValue, NotFound
 from catalog.model import Connection, DiscoveryStatus
 from catalog.store.remote_tables import drop_copies
@@ -114,6 +115,15 @@ def move_schedule(conn: DbConnection, connection: Connection, now: datetime) -> 
         .values(next_refresh_at=next_refresh(now, connection.refresh_interval_s))
     )
     return moved.rowcount == 1
+
+
+def read_revision(conn: DbConnection, workspace_id: str) -> tuple[int, ...]:
+    """Return numbers that differ whenever names or columns of remote tables have changed."""
+    query = select(
+        func.count(), func.max(connections.c.discovered_at), func.max(connections.c.created_at)
+    ).where(connections.c.workspace_id == workspace_id)
+    count, *times = conn.execute(query).one()
+    return (count, *(0 if moment is None else to_microseconds(moment) for moment in times))
 
 
 def record_discovery(

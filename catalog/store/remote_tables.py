@@ -276,6 +276,14 @@ def drop_copies(
         drop_files(conn, [row.id for row in batch])
         drop_profiles(conn, [row.version_id for row in batch])
     conn.execute(update(remote_tables).where(*own).values(**_NO_COPY, **NO_LEASE))
+    note_change(conn, connection_id)
+
+
+def note_change(conn: Connection, connection_id: str) -> None:
+    """Say that columns of a connection's tables are not what they were: see ``read_revision``."""
+    conn.execute(
+        update(connections).where(connections.c.id == connection_id).values(discovered_at=utc_now())
+    )
 
 
 def drop_files(conn: Connection, table_ids: Sequence[str]) -> None:

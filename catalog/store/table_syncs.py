@@ -7,12 +7,12 @@ counts only while it does. The trap: purging or deleting a table voids the lease
 import secrets
 from datetime import timedelta
 
-from sqlalchemy import Connection, or_, select, text, update
+from sqlalchemy import Connection, func, or_, select, text, update
 
 from catalog.errors import Conflict
 from catalog.model import RemoteTable, TableVersion
 from catalog.store.profiles import drop_profiles
-from catalog.store.remote_tables import NO_LEASE, drop_files
+from catalog.store.remote_tables import NO_LEASE, drop_files, note_change
 from catalog.store.rows import utc_now
 from catalog.tables import SYNCING_TABLE, remote_table_files, remote_tables
 
@@ -92,12 +92,20 @@ def publish_copy(conn: Connection, table_id: str, token: str, version: TableVers
         Conflict: the lease is lost, or the table was deleted.
     """
     row = conn.execute(
-        select(remote_tables.c.version_id)
+        select(
+            remote_tables.c.version_id,
+            remote_tables.c.connection_id,
+            func.coalesce(remote_tables.c.cached_schema_ipc, remote_tables.c.schema_ipc).label(
+                "read_schema_ipc"
+            ),
+        )
         .where(remote_tables.c.id == table_id, remote_tables.c.sync_token == token)
         .with_for_update()
     ).first()
     if row is None:
         raise Conflict("The table was deleted or synced by somebody else meanwhile")
+    if row.read_schema_ipc != version.schema_ipc:
+        note_change(conn, row.connection_id)
     drop_files(conn, [table_id])
     drop_profiles(conn, [row.version_id] if row.version_id else [])
     conn.execute(

@@ -10,7 +10,7 @@ its shape, and whoever runs the statement has it synced first (:mod:`engine.serv
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -116,8 +116,7 @@ async def _resolve(
         return None
     catalog, schema, table = _qualify(name, defaults)
     if schema == INFORMATION_SCHEMA:
-        rows = await information_schema.read_view(engine, caller, table)
-        return None if rows is None else _inline(catalog, schema, table, rows)
+        return await _view(engine, caller, catalog, table)
     if schema == RESULTS and catalog in (*_RESULT_CATALOGS, DATASETS, defaults[0]):
         return await _result(engine, caller, catalog, table)
     if catalog == DATASETS:
@@ -126,6 +125,15 @@ async def _resolve(
     if len(name) == _PARTS - 1 and schema == DATASETS:
         return await _dataset(engine, caller, catalog, schema, table, stored_schema=MAIN)
     return await _remote(engine, caller, catalog, schema, table)
+
+
+async def _view(engine: Engine, caller: Caller, catalog: str, view: str) -> TableBinding | None:
+    rows = await information_schema.read_view(engine, caller, view)
+    if rows is None:
+        return None
+    remote = await engine.remote_views.path(engine, caller.workspace_id, view)
+    binding = _inline(catalog, INFORMATION_SCHEMA, view, rows)
+    return binding if remote is None else replace(binding, file=str(remote))
 
 
 async def _remote(

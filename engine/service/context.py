@@ -32,6 +32,7 @@ from catalog.store.remote_tables import FoundTable
 from engine.service.data_folder import DataFolder
 from engine.service.housekeeping import Housekeeping
 from engine.service.jobs import JobRunner
+from engine.service.remote_views import RemoteViews
 from engine.service.run_board import RunBoard
 from engine.service.schedule import RefreshSchedule
 from engine.service.sync_board import SyncBoard
@@ -109,6 +110,7 @@ class Engine:
     credentials: "TimedCache[bytes, Credential]"
     callers: TimedCache[tuple[str, str | None], Caller]
     versions: TimedCache[tuple[str, str, str], tuple[int, DatasetVersion | None]]
+    remote_views: RemoteViews
     remote_tables: TimedCache[tuple[str, str, str, str], tuple[int, FoundTable | None]]
 
     def __init__(self, settings: Settings) -> None:
@@ -117,6 +119,7 @@ class Engine:
         self.callers = _identity_cache()
         self.versions = TimedCache(keep_s=VERSIONS_CACHE_S, entries_max=_CACHE_ENTRIES_MAX)
         self.remote_tables = TimedCache(keep_s=VERSIONS_CACHE_S, entries_max=_CACHE_ENTRIES_MAX)
+        self.remote_views = RemoteViews()
         self._stack = AsyncExitStack()
 
     @classmethod

@@ -16,6 +16,7 @@ from catalog.store import remote_tables as table_store
 from catalog.store.remote_tables import FoundTable
 from engine import errors
 from engine.query.resolve import bind_copy, bind_version
+from engine.query.type_text import read_columns
 from engine.service.context import Caller, Engine
 from engine.translate import translated
 from engine.workers.execution import Limits
@@ -71,7 +72,9 @@ async def profile_dataset(engine: Engine, caller: Caller, dataset_id: str) -> Pr
     )
     name = ("datasets", dataset.schema_name, dataset.table_name)
     columns = await _find_or_make(
-        engine, caller.workspace_id, version.id, await bind_version(engine, name, version)
+        engine,
+        (caller.workspace_id, version.id, version.schema_ipc),
+        await bind_version(engine, name, version),
     )
     return Profile(
         owner="datasets",
@@ -94,12 +97,15 @@ async def _columns_of_copy(engine: Engine, found: FoundTable) -> list[dict[str, 
     assert table.version_id is not None
     name = (found.connection.name, table.schema_name, table.table_name)
     binding = await bind_copy(engine, name, found)
-    return await _find_or_make(engine, table.workspace_id, table.version_id, binding)
+    version = (table.workspace_id, table.version_id, table.read_schema_ipc)
+    return await _find_or_make(engine, version, binding)
 
 
 async def _find_or_make(
-    engine: Engine, workspace_id: str, version_id: str, binding: TableBinding
+    engine: Engine, version: tuple[str, str, bytes], binding: TableBinding
 ) -> list[dict[str, Any]]:
+    """Return the profile of a version: its workspace, its id, its serialized schema."""
+    workspace_id, version_id, schema_ipc = version
     kept = await engine.db.read(profile_store.find_profile, workspace_id, version_id)
     if kept is not None:
         return kept
@@ -108,6 +114,9 @@ async def _find_or_make(
     report = await engine.pool.run_task(
         workspace_id, ProfileTask(binding, settings.query_memory_bytes), limits=limits
     )
-    columns: list[dict[str, Any]] = report["columns"]
+    columns = [
+        {**described, "data_type": column.data_type}
+        for described, column in zip(report["columns"], read_columns(schema_ipc), strict=True)
+    ]
     await engine.db.write(profile_store.keep_profile, workspace_id, version_id, columns)
     return columns

@@ -32,7 +32,6 @@ class _Column:
 
     position: int
     name: str
-    data_type: str
     kind: str
 
     @property
@@ -71,7 +70,7 @@ class _Column:
 
 
 def profile_table(task: ProfileTask, sessions: Sessions) -> dict[str, Any]:
-    """Return ``row_count`` and, for each column, the JSON object the API shows."""
+    """Return ``row_count`` and, for each column, the JSON object the API shows but for its type."""
     binding = task.table
     context = sessions.open(
         (binding,),
@@ -104,12 +103,8 @@ def profile_table(task: ProfileTask, sessions: Sessions) -> dict[str, Any]:
 
 def _columns_of(context: SessionContext, table: str) -> list[_Column]:
     schema = context.sql(f"SELECT * FROM {table}", options=READ_ONLY).schema()  # noqa: S608 - quoted
-    types = [f"arrow_typeof({_quoted(name)})" for name in schema.names]
-    shown = _rows(context, f"SELECT {', '.join(types)} FROM {table} LIMIT 1") if types else []  # noqa: S608 - quoted
-    names = list(shown[0]) if shown else [str(field.type) for field in schema]
     return [
-        _Column(position, field.name, data_type, _kind_of(field.type))
-        for position, (field, data_type) in enumerate(zip(schema, names, strict=True))
+        _Column(position, field.name, _kind_of(field.type)) for position, field in enumerate(schema)
     ]
 
 
@@ -175,7 +170,6 @@ def _describe(
         cardinality = len(distinct)
     return {
         "name": column.name,
-        "data_type": column.data_type,
         "null_count": nulls,
         "null_percentage": 100.0 * nulls / row_count if row_count else 0.0,
         "cardinality": cardinality,
@@ -211,7 +205,3 @@ def _rows(context: SessionContext, sql: str) -> list[tuple[Any, ...]]:
         arrays = [array.to_pylist() for array in batch.to_pyarrow().columns]
         rows += zip(*arrays, strict=True)
     return rows
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -110,25 +110,43 @@ class Sessions:
         return self._runtime
 
     def _provider(self, binding: TableBinding) -> Table:
-        self._number += 1
-        name = f"t{self._number}"
-        if binding.ipc is not None:
-            batches = pa.ipc.open_stream(binding.ipc).read_all()
-            self._keeper.register_record_batches(
-                name, [batches.to_batches() or [pa.RecordBatch.from_pylist([], batches.schema)]]
-            )
-            return self._take(name)
-        path = binding.folder or binding.file or ""
+        stored = self._stored(binding.folder or binding.file, is_folder=binding.folder is not None)
+        given = self._given(binding.ipc)
+        if stored is None or given is None:
+            provider = stored or given
+            assert provider is not None
+            return provider
+        both = self._keeper.read_table(stored).union(self._keeper.read_table(given))
+        return both.into_view()
+
+    def _given(self, ipc: bytes | None) -> Table | None:
+        if ipc is None:
+            return None
+        name = self._new_name()
+        batches = pa.ipc.open_stream(ipc).read_all()
+        self._keeper.register_record_batches(
+            name, [batches.to_batches() or [pa.RecordBatch.from_pylist([], batches.schema)]]
+        )
+        return self._take(name)
+
+    def _stored(self, path: str | None, *, is_folder: bool) -> Table | None:
+        if path is None:
+            return None
         kept = self._providers.get(path)
         if kept is not None:
             self._providers.move_to_end(path)
             return kept
+        name = self._new_name()
         url = STORE_URL + Path(path).relative_to(self._data_folder).as_posix()
-        self._keeper.register_parquet(name, url + "/" if binding.folder else url)
+        self._keeper.register_parquet(name, url + "/" if is_folder else url)
         provider = self._providers[path] = self._take(name)
         if len(self._providers) > _PROVIDERS_MAX:
             self._providers.popitem(last=False)
         return provider
+
+    def _new_name(self) -> str:
+        self._number += 1
+        return f"t{self._number}"
 
     def _take(self, name: str) -> Table:
         provider = self._keeper.table_provider(name)

@@ -31,8 +31,9 @@ class Scan(StrEnum):
 class TableBinding:
     """A name as the SQL resolves it, and where its rows are.
 
-    Exactly one of ``folder`` (Parquet files of one table version), ``file`` (one Parquet file) and
-    ``ipc`` (a small Arrow IPC stream) is set. ``folder`` and ``file`` are absolute local paths.
+    One of ``folder`` (Parquet files of one table version), ``file`` (one Parquet file) and ``ipc`` (a
+    small Arrow IPC stream) is set, or ``file`` and ``ipc`` for the rows of both. ``folder`` and ``file``
+    are absolute local paths.
     """
 
     catalog: str

@@ -1,0 +1,142 @@
+"""The part of ``information_schema`` that lists remote tables, as files that queries share.
+
+A workspace may have tens of thousands of remote tables. Their rows are written to Parquet when they have
+changed, and not again for every query that looks: a page then costs the same however many there are.
+Whether they have changed is asked of the catalog, so other servers count as well. A file that is
+superseded stays until no query can be about to open it.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from catalog.store import connections as connection_store
+from catalog.store import remote_tables as table_store
+from catalog.store.remote_tables import ListedTable
+from engine.query.information_schema import (
+    BASE_TABLE,
+    COLUMNS_SCHEMA,
+    SCHEMATA_SCHEMA,
+    TABLES_SCHEMA,
+)
+from engine.query.type_text import read_columns
+
+if TYPE_CHECKING:
+    from engine.service.context import Engine
+
+_FILES_MAX = 64
+_KEEP_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    revision: tuple[int, ...]
+    path: Path | None
+
+
+class RemoteViews:
+    """Files by workspace and view; made when needed, removed when superseded."""
+
+    def __init__(self) -> None:
+        self._views: OrderedDict[tuple[str, str], _View] = OrderedDict()
+        self._superseded: deque[tuple[float, Path]] = deque()
+        self._making = asyncio.Lock()
+
+    async def path(self, engine: "Engine", workspace_id: str, view: str) -> Path | None:
+        """Return a Parquet file with the remote tables' rows of a view; None when there are none.
+
+        Args:
+            engine: open for serving.
+            workspace_id: whose tables.
+            view: ``tables``, ``columns`` or ``schemata``.
+        """
+        revision = await engine.db.read(connection_store.read_revision, workspace_id)
+        kept = self._views.get((workspace_id, view))
+        if kept is not None and kept.revision == revision:
+            return kept.path
+        async with self._making:
+            kept = self._views.get((workspace_id, view))
+            if kept is None or kept.revision != revision:
+                kept = await self._make(engine, workspace_id, view, revision)
+        return kept.path
+
+    async def _make(
+        self, engine: "Engine", workspace_id: str, view: str, revision: tuple[int, ...]
+    ) -> _View:
+        path = None
+        if revision[0]:
+            listed = await engine.db.read(table_store.list_named, workspace_id)
+            if listed:
+                path = engine.blobs.stage(".parquet")
+                await asyncio.to_thread(_write, _BUILDERS[view], listed, path)
+        self._supersede((workspace_id, view))
+        made = self._views[workspace_id, view] = _View(revision, path)
+        if len(self._views) > _FILES_MAX:
+            self._supersede(next(iter(self._views)))
+        await asyncio.to_thread(self._remove_old)
+        return made
+
+    def _supersede(self, key: tuple[str, str]) -> None:
+        old = self._views.pop(key, None)
+        if old is not None and old.path is not None:
+            self._superseded.append((time.monotonic(), old.path))
+
+    def _remove_old(self) -> None:
+        while self._superseded and self._superseded[0][0] < time.monotonic() - _KEEP_S:
+            _, path = self._superseded.popleft()
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _write(
+    build: Callable[[Sequence[ListedTable]], pa.Table], listed: Sequence[ListedTable], path: Path
+) -> None:
+    pq.write_table(build(listed), path, compression="lz4", write_page_index=True)
+
+
+def _tables(listed: Sequence[ListedTable]) -> pa.Table:
+    return pa.table(
+        [
+            [each.connection for each in listed],
+            [each.table.schema_name for each in listed],
+            [each.table.table_name for each in listed],
+            [BASE_TABLE] * len(listed),
+        ],
+        schema=TABLES_SCHEMA,
+    )
+
+
+def _schemata(listed: Sequence[ListedTable]) -> pa.Table:
+    names = sorted({(each.connection, each.table.schema_name) for each in listed})
+    return pa.table(
+        [[catalog for catalog, _ in names], [schema for _, schema in names], [None] * len(names)],
+        schema=SCHEMATA_SCHEMA,
+    )
+
+
+def _columns(listed: Sequence[ListedTable]) -> pa.Table:
+    rows = [
+        (
+            each.connection,
+            each.table.schema_name,
+            each.table.table_name,
+            column.name,
+            position,
+            column.data_type,
+            "YES" if column.nullable else "NO",
+        )
+        for each in listed
+        for position, column in enumerate(read_columns(each.table.read_schema_ipc), start=1)
+    ]
+    return pa.table([list(column) for column in zip(*rows, strict=True)], schema=COLUMNS_SCHEMA)
+
+
+_BUILDERS = {"columns": _columns, "schemata": _schemata, "tables": _tables}
