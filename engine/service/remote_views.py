@@ -10,24 +10,18 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalog.store import connections as connection_store
 from catalog.store import remote_tables as table_store
 from catalog.store.remote_tables import ListedTable
-from engine.query.information_schema import (
-    BASE_TABLE,
-    COLUMNS_SCHEMA,
-    SCHEMATA_SCHEMA,
-    TABLES_SCHEMA,
-)
 from engine.query.type_text import read_columns
+from engine.query.views import BASE_TABLE, VIEW_BUILDERS, Entry
 
 if TYPE_CHECKING:
     from engine.service.context import Engine
@@ -76,7 +70,7 @@ class RemoteViews:
             listed = await engine.db.read(table_store.list_named, workspace_id)
             if listed:
                 path = engine.blobs.stage(".parquet")
-                await asyncio.to_thread(_write, _BUILDERS[view], listed, path)
+                await asyncio.to_thread(_write, view, listed, path)
         self._supersede((workspace_id, view))
         made = self._views[workspace_id, view] = _View(revision, path)
         if len(self._views) > _FILES_MAX:
@@ -96,47 +90,12 @@ class RemoteViews:
                 path.unlink()
 
 
-def _write(
-    build: Callable[[Sequence[ListedTable]], pa.Table], listed: Sequence[ListedTable], path: Path
-) -> None:
-    pq.write_table(build(listed), path, compression="lz4", write_page_index=True)
+def _write(view: str, listed: Sequence[ListedTable], path: Path) -> None:
+    rows = VIEW_BUILDERS[view]([_entry_of(each) for each in listed])
+    pq.write_table(rows, path, compression="lz4", write_page_index=True)
 
 
-def _tables(listed: Sequence[ListedTable]) -> pa.Table:
-    return pa.table(
-        [
-            [each.connection for each in listed],
-            [each.table.schema_name for each in listed],
-            [each.table.table_name for each in listed],
-            [BASE_TABLE] * len(listed),
-        ],
-        schema=TABLES_SCHEMA,
-    )
-
-
-def _schemata(listed: Sequence[ListedTable]) -> pa.Table:
-    names = sorted({(each.connection, each.table.schema_name) for each in listed})
-    return pa.table(
-        [[catalog for catalog, _ in names], [schema for _, schema in names], [None] * len(names)],
-        schema=SCHEMATA_SCHEMA,
-    )
-
-
-def _columns(listed: Sequence[ListedTable]) -> pa.Table:
-    rows = [
-        (
-            each.connection,
-            each.table.schema_name,
-            each.table.table_name,
-            column.name,
-            position,
-            column.data_type,
-            "YES" if column.nullable else "NO",
-        )
-        for each in listed
-        for position, column in enumerate(read_columns(each.table.read_schema_ipc), start=1)
-    ]
-    return pa.table([list(column) for column in zip(*rows, strict=True)], schema=COLUMNS_SCHEMA)
-
-
-_BUILDERS = {"columns": _columns, "schemata": _schemata, "tables": _tables}
+def _entry_of(listed: ListedTable) -> Entry:
+    table = listed.table
+    columns = read_columns(table.read_schema_ipc)
+    return Entry(listed.connection, table.schema_name, table.table_name, BASE_TABLE, columns)
