@@ -6,6 +6,7 @@ result per query, so only the newest are listed (all of them can be read); and t
 are in its file, which a listing must not open, so its columns have no ``data_type``.
 """
 
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pyarrow as pa
@@ -32,7 +33,10 @@ RESULTS_SCHEMA = "results"
 INFORMATION_SCHEMA = "information_schema"
 RESULTS_MAX = 1000
 _ALWAYS = ((DATASETS_CATALOG, dataset_store.DEFAULT_SCHEMA), (RESULTS_CATALOG, RESULTS_SCHEMA))
-_BUILDERS = {**VIEW_BUILDERS, "schemata": partial(schemata_table, always=_ALWAYS)}
+_BUILDERS: dict[str, Callable[[Sequence[Entry]], pa.Table]] = {
+    **VIEW_BUILDERS,
+    "schemata": partial(schemata_table, always=_ALWAYS),
+}
 
 
 def read_entries(conn: Connection, workspace_id: str) -> tuple[Entry, ...]:
