@@ -124,6 +124,7 @@ _EXPLAINED = {"SELECT", "WITH", "VALUES", "("}
 _EXPLAIN_OPTIONS = {"ANALYZE", "VERBOSE", "FORMAT"}
 _SHOW_COLUMNS = (["COLUMNS", "FROM"], ["COLUMNS", "IN"])
 _SAMPLE_SIZES = {_T.L_PAREN, _T.NUMBER, _T.VAR}  # else it is a column of that name
+_BEFORE_ALL = {_T.SELECT, _T.DISTINCT, _T.ALL, _T.COMMA, _T.DOT}
 _TABLE_ENDS = {_T.VAR, _T.IDENTIFIER, _T.R_PAREN}
 _TABLES_VIEW = (("information_schema", "tables"),)
 _BLANK = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|;)*")
@@ -189,7 +190,7 @@ def parse_sql(sql: str, *, terms_max: int) -> ParsedSql:
     kind = _kind_of(word[0])
     # sqlglot takes all after EXPLAIN or SHOW for one string: read what follows on its own.
     start = word.end() if kind in ("explain", "show", "describe") else word.start()
-    tokens = _tokenize(sql[start:])
+    tokens = tokenize(sql[start:])
     if any(token.token_type is _T.SEMICOLON for token in tokens):
         raise StatementForbidden("Only one statement per request is allowed.")
     _check_size(tokens, terms_max)
@@ -211,27 +212,51 @@ def parse_sql(sql: str, *, terms_max: int) -> ParsedSql:
     )
 
 
+def explained_query(sql: str) -> str | None:
+    """Return what an EXPLAIN without ANALYZE explains; None for any other statement.
+
+    >>> explained_query("EXPLAIN VERBOSE SELECT 1")
+    'SELECT 1'
+    """
+    words = _words(sql)
+    if _KINDS.get(next(words, ("", 0))[0]) != "explain":
+        return None
+    for word, at in words:
+        if word == "FORMAT":
+            next(words, None)
+        elif word == "ANALYZE":
+            return None
+        elif word not in _EXPLAIN_OPTIONS:
+            return sql[at:]
+    return ""
+
+
+def names_all_columns(sql: str) -> bool:
+    """Tell whether ``*`` stands for columns somewhere, or a join finds its columns by itself."""
+    tokens = tokenize(sql)
+    return any(
+        (each.token_type is _T.STAR and before.token_type in _BEFORE_ALL)
+        or each.token_type is _T.NATURAL
+        for before, each in pairwise(tokens)
+    )
+
+
+def words_of(sql: str) -> frozenset[str]:
+    """Return every word and quoted name of a statement, in small letters."""
+    return frozenset(token.text.lower() for token in tokenize(sql))
+
+
 def _reads_rows(sql: str) -> bool:
     """Tell a statement that runs from EXPLAIN without ANALYZE and from DESCRIBE."""
-    words = _words(sql)
-    first = next(words, "")
-    if _KINDS.get(first) != "explain":
-        return _KINDS.get(first) != "describe"
-    for word in words:
-        if word == "ANALYZE":
-            return True
-        if word not in _EXPLAIN_OPTIONS:
-            return False
-        if word == "FORMAT":
-            next(words, "")
-    return False
+    word, _ = next(_words(sql), ("", 0))
+    return _KINDS.get(word) != "describe" and explained_query(sql) is None
 
 
-def _words(sql: str) -> Iterator[str]:
-    """Yield the words a statement starts with, in capitals."""
+def _words(sql: str) -> Iterator[tuple[str, int]]:
+    """Yield the words a statement starts with, in capitals, and where they are."""
     at = _start_of(sql)
     while word := _FIRST_WORD.match(sql, at):
-        yield word[0].upper()
+        yield word[0].upper(), word.start()
         at = _start_of(sql, word.end())
 
 
@@ -268,7 +293,12 @@ def _explains_a_query(tokens: list[Token]) -> bool:
     return start < len(words) and words[start] in _EXPLAINED
 
 
-def _tokenize(sql: str) -> list[Token]:
+def tokenize(sql: str) -> list[Token]:
+    """Split one statement into tokens, without a closing semicolon.
+
+    Raises:
+        SqlInvalid: it does not split.
+    """
     if "\x00" in sql:
         raise SqlInvalid("SQL must not contain NUL characters.")
     try:

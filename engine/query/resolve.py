@@ -49,7 +49,7 @@ class Wanted:
         """The columns without rows: enough to plan."""
         schema_ipc = self.found.table.schema_ipc
         rows = pa.ipc.read_schema(pa.py_buffer(schema_ipc)).empty_table()
-        return _inline(self.catalog, self.schema, self.table, rows)
+        return bind_rows((self.catalog, self.schema, self.table), rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,14 @@ async def resolve_tables(
     )
 
 
+def bind_rows(name: tuple[str, str, str], rows: pa.Table) -> TableBinding:
+    """Bind a name to a few rows."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_table(rows)
+    return TableBinding(*name, ipc=sink.getvalue().to_pybytes())
+
+
 async def bind_version(
     engine: Engine, name: tuple[str, str, str], version: DatasetVersion
 ) -> TableBinding:
@@ -132,7 +140,7 @@ async def _view(engine: Engine, caller: Caller, catalog: str, view: str) -> Tabl
     if rows is None:
         return None
     remote = await engine.remote_views.path(engine, caller.workspace_id, view)
-    binding = _inline(catalog, INFORMATION_SCHEMA, view, rows)
+    binding = bind_rows((catalog, INFORMATION_SCHEMA, view), rows)
     return binding if remote is None else replace(binding, file=str(remote))
 
 
@@ -226,13 +234,6 @@ async def _result(
     path = await engine.blobs.local_path(result.blob_key)
     size_bytes = result.size_bytes or 0
     return TableBinding(catalog, RESULTS, result_id, file=str(path), size_bytes=size_bytes)
-
-
-def _inline(catalog: str, schema: str, table: str, rows: pa.Table) -> TableBinding:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as stream:
-        stream.write_table(rows)
-    return TableBinding(catalog, schema, table, ipc=sink.getvalue().to_pybytes())
 
 
 async def _together(work: list[Coroutine[Any, Any, T]]) -> list[T]:

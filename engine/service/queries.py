@@ -223,21 +223,19 @@ async def materialize(engine: Engine, caller: Caller, sql: str) -> Path:
     """
     _check_text(engine, sql)
     prepared = await _prepare(engine, caller, sql, QueryOptions(format="none"))
-    path = engine.blobs.stage(".parquet")
-    task = replace(
-        await prepared.complete(engine), persist_path=str(path), inline_bytes_max=_ALWAYS_A_FILE
-    )
     settings = engine.settings
     limits = Limits(
         timeout_s=settings.load_timeout_s,
         memory_bytes=settings.query_memory_bytes,
         spill_bytes=settings.query_spill_bytes,
     )
-
+    path = engine.blobs.stage(".parquet")
     try:
-        async with engine.pool.execute(caller.workspace_id, task, limits) as execution:
-            async for _ in execution.frames(partial(prepared.resolve, engine, caller)):
-                pass
+        async with prepared.completed(engine) as ready:
+            task = replace(ready.task, persist_path=str(path), inline_bytes_max=_ALWAYS_A_FILE)
+            async with engine.pool.execute(caller.workspace_id, task, limits) as execution:
+                async for _ in execution.frames(partial(ready.resolve, engine, caller)):
+                    pass
     except BaseException:
         path.unlink(missing_ok=True)
         raise

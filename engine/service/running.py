@@ -26,7 +26,7 @@ from catalog.store import results as result_store
 from catalog.store import runs as run_store
 from engine.errors import EngineError, QueryCancelled, QueryCrashed
 from engine.service.context import Caller, Engine
-from engine.service.prepared import PreparedQuery
+from engine.service.prepared import PreparedQuery, ReadyQuery
 from engine.translate import to_engine_error
 from engine.workers.execution import Limits
 from engine.workers.frames import Kind
@@ -158,17 +158,20 @@ class RunningQuery:
                 await to_the_end(asyncio.to_thread(unlink, missing_ok=True))
 
     async def _execute(self) -> None:
-        self._task = await self._prepared.complete(self._engine)
+        async with self._prepared.completed(self._engine) as ready:
+            await self._run(ready)
+
+    async def _run(self, ready: ReadyQuery) -> None:
         settings = self._engine.settings
         limits = Limits(
             timeout_s=settings.query_timeout_s,
             memory_bytes=settings.query_memory_bytes,
             spill_bytes=settings.query_spill_bytes,
-            gives_way=self._task.encoding == "none",
+            gives_way=ready.task.encoding == "none",
         )
         pool = self._engine.pool
-        async with pool.execute(self._caller.workspace_id, self._task, limits) as execution:
-            resolve = partial(self._prepared.resolve, self._engine, self._caller)
+        async with pool.execute(self._caller.workspace_id, ready.task, limits) as execution:
+            resolve = partial(ready.resolve, self._engine, self._caller)
             async for kind, body in execution.frames(resolve):
                 await self._take(kind, body)
 

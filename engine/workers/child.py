@@ -18,12 +18,14 @@ from engine.workers.channel import Channel, ParentGone
 from engine.workers.classify import classify_statement
 from engine.workers.failures import as_engine_error, dump_failure
 from engine.workers.frames import Kind
+from engine.workers.live_plan import plan_live
 from engine.workers.profiling import profile_table
 from engine.workers.session import Sessions
 from engine.workers.statement import run_statement
 from engine.workers.stored import read_rows
 from engine.workers.tasks import (
     ClassifyTask,
+    LivePlanTask,
     LoadTask,
     ProfileTask,
     QueryTask,
@@ -71,6 +73,8 @@ def _do(task: Task, channel: Channel, sessions: Sessions) -> None:
             channel.send_json(Kind.DONE, _load(task, channel))
         case ClassifyTask():
             channel.send_json(Kind.DONE, classify_statement(task, channel, sessions))
+        case LivePlanTask():
+            channel.send_json(Kind.DONE, plan_live(task, channel, sessions))
         case ProfileTask():
             channel.send_json(Kind.DONE, profile_table(task, sessions))
         case _:

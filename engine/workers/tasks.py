@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
+import pyarrow as pa
 
 
 class Scan(StrEnum):
@@ -112,7 +113,39 @@ class ProfileTask:
     memory_bytes: int
 
 
-Task = QueryTask | ReadTask | LoadTask | ClassifyTask | ProfileTask
+@dataclass(frozen=True, slots=True)
+class LiveTable:
+    """A table that is read from its source, under the name SQL has for it."""
+
+    catalog: str
+    schema: str
+    table: str
+    dialect: str
+    schema_hex: str
+
+    def arrow_schema(self) -> pa.Schema:
+        """What its columns are declared as."""
+        return pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(self.schema_hex)))
+
+
+@dataclass(frozen=True, slots=True)
+class LivePlanTask:
+    """Decide what the sources of live tables are asked for: see ``engine.workers.live_plan``.
+
+    ``tables`` binds every name, without rows for the live ones. ``is_single`` says that all tables are
+    live in one connection. ``inner_sql`` is what an EXPLAIN explains.
+    """
+
+    sql: str
+    inner_sql: str | None
+    tables: tuple[TableBinding, ...]
+    live: tuple[LiveTable, ...]
+    is_single: bool
+    default_catalog: str
+    default_schema: str
+
+
+Task = QueryTask | ReadTask | LoadTask | ClassifyTask | ProfileTask | LivePlanTask
 
 _TASKS: dict[str, type[Task]] = {
     "query": QueryTask,
@@ -120,6 +153,7 @@ _TASKS: dict[str, type[Task]] = {
     "load": LoadTask,
     "classify": ClassifyTask,
     "profile": ProfileTask,
+    "live_plan": LivePlanTask,
 }
 _NAMES = {task: name for name, task in _TASKS.items()}
 
@@ -134,6 +168,8 @@ def load_task(data: bytes | bytearray) -> Task:
     name, fields = orjson.loads(data)
     if "tables" in fields:
         fields["tables"] = load_bindings(fields["tables"])
+    if "live" in fields:
+        fields["live"] = tuple(LiveTable(**table) for table in fields["live"])
     if "table" in fields:
         (fields["table"],) = load_bindings([fields["table"]])
     if "scan" in fields:

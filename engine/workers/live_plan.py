@@ -1,0 +1,168 @@
+"""Decides, from a plan, what each remote database is asked for.
+
+When all tables of a statement are live in one connection, the statement itself may be pushed. Else
+each table is read by a scan of its own, with the columns and the condition the plan has for it. The
+statement then runs over what the scans brought: a scan may bring too many rows or columns, never too
+few. The trap: subqueries inside expressions are not inputs of a plan node, so tables in them are
+counted in the printed plan, and one that is not found by walking is read whole.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from datafusion import DataFrame, LogicalPlan
+from datafusion.unparser import Dialect, Unparser
+
+from engine.arrow_types import viewless
+from engine.query.parse import names_all_columns, words_of
+from engine.query.push_condition import push_condition
+from engine.query.push_statement import push_statement
+from engine.workers.channel import Channel
+from engine.workers.session import Sessions
+from engine.workers.statement import asker, plan
+from engine.workers.tasks import LivePlanTask, LiveTable, Scan
+
+_SCAN = re.compile(r"^\s*TableScan: (?P<table>.+?)(?: projection=\[.*)?$", re.MULTILINE)
+_LIMIT = re.compile(r"\s*Limit: skip=(\d+), fetch=(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """A scan in the plan: its columns, its condition as SQL, and the rows that suffice."""
+
+    columns: tuple[str, ...]
+    condition: str | None
+    limit: int | None
+
+
+def plan_live(task: LivePlanTask, channel: Channel, sessions: Sessions) -> dict[str, Any]:
+    """Plan a statement over live tables.
+
+    Returns:
+        statement: SQL for the one source, or None, and schema_hex of its columns; scans: for each
+        live table, in order, columns, where and limit; explained: the rows of the statement when it is
+        an EXPLAIN.
+    """
+    context = sessions.open(
+        task.tables,
+        default_catalog=task.default_catalog,
+        default_schema=task.default_schema,
+        memory_bytes=None,
+        scan=Scan.SINGLE,
+    )
+    frame, renamed = plan(task.sql, context, sessions, asker(channel))
+    explained: list[list[str]] = []
+    if task.inner_sql is not None:
+        explained = _rows_of(frame)
+        frame, renamed = plan(task.inner_sql, context, sessions, asker(channel))
+    sql = task.inner_sql or task.sql
+    schema = frame.schema()
+    may_be_whole = task.is_single and renamed.sql == sql and len({*schema.names}) == len(schema)
+    statement = _statement_of(frame, task.live) if may_be_whole else None
+    return {
+        "statement": statement,
+        "schema_hex": _plain(schema).serialize().to_pybytes().hex(),
+        "scans": _scans_of(frame, task.live, sql),
+        "explained": explained,
+    }
+
+
+def _statement_of(frame: DataFrame, live: tuple[LiveTable, ...]) -> str | None:
+    written = _unparsed(frame.logical_plan())
+    if written is None:
+        return None
+    schemas = {(each.catalog, each.schema, each.table): each.arrow_schema() for each in live}
+    return push_statement(written, schemas, live[0].dialect)
+
+
+def _scans_of(frame: DataFrame, live: tuple[LiveTable, ...], sql: str) -> list[dict[str, Any]]:
+    optimized = frame.optimized_logical_plan()
+    leaves: dict[tuple[str, ...], list[_Leaf]] = defaultdict(list)
+    for name, leaf in _walk(optimized):
+        leaves[name].append(leaf)
+    printed = Counter(match["table"] for match in _SCAN.finditer(optimized.display_indent()))
+    return [_scan_of(each, leaves, printed, sql) for each in live]
+
+
+def _scan_of(
+    table: LiveTable,
+    leaves: Mapping[tuple[str, ...], list[_Leaf]],
+    printed: Counter[str],
+    sql: str,
+) -> dict[str, Any]:
+    name = (table.catalog, table.schema, table.table)
+    found = leaves[name]
+    schema = table.arrow_schema()
+    if len(found) != printed[".".join(name)]:
+        return {"columns": None, "where": None, "limit": None}
+    columns = _columns_of(found, schema, sql)
+    if len(found) != 1:
+        return {"columns": columns, "where": None, "limit": None}
+    leaf = found[0]
+    pushed = push_condition(leaf.condition, schema, table.dialect)
+    limit = leaf.limit if pushed.is_exact else None
+    return {"columns": columns, "where": pushed.where, "limit": limit}
+
+
+def _columns_of(leaves: list[_Leaf], schema: pa.Schema, sql: str) -> list[str] | None:
+    """The columns the plan reads, and those the text names: it is planned again over them."""
+    if names_all_columns(sql):
+        return None
+    words = words_of(sql)
+    read = {name for leaf in leaves for name in leaf.columns}
+    wanted = [name for name in schema.names if name in read or name.lower() in words]
+    return wanted or schema.names[:1]
+
+
+def _walk(
+    node: LogicalPlan, *, condition: str | None = None, limit: int | None = None
+) -> Iterator[tuple[tuple[str, ...], _Leaf]]:
+    """Yield the scans below a node.
+
+    ``condition`` is the filter right above, ``limit`` the rows that suffice as long as nothing in
+    between makes fewer or more of them.
+    """
+    variant, inputs = node.to_variant(), node.inputs()
+    match type(variant).__name__:
+        case "TableScan":
+            columns = tuple(column for _, column in variant.projection())
+            yield tuple(variant.fqn()), _Leaf(columns, condition, limit)
+            return
+        case "Limit":
+            condition, limit = None, _limit_of(node)
+        case "Filter" if type(inputs[0].to_variant()).__name__ == "TableScan":
+            # An unreadable condition is one, and not none: no limit passes it.
+            condition = _unparsed(node) or ""
+        case "Projection" | "SubqueryAlias":
+            condition = None
+        case _:
+            condition = limit = None
+    for child in inputs:
+        yield from _walk(child, condition=condition, limit=limit)
+
+
+def _limit_of(node: LogicalPlan) -> int | None:
+    found = _LIMIT.match(node.display_indent())
+    return int(found[1]) + int(found[2]) if found else None
+
+
+def _unparsed(node: LogicalPlan) -> str | None:
+    """Write a plan as SQL for Postgres; the unparser does not know every plan."""
+    try:
+        return str(Unparser(Dialect.postgres()).plan_to_sql(node))
+    except Exception:  # noqa: BLE001 - DataFusion raises nothing narrower
+        return None
+
+
+def _rows_of(frame: DataFrame) -> list[list[str]]:
+    batches = [batch.to_pyarrow() for batch in frame.execute_stream()]
+    return [list(row.values()) for batch in batches for row in batch.to_pylist()]
+
+
+def _plain(schema: pa.Schema) -> pa.Schema:
+    text, data = pa.string(), pa.binary()
+    return pa.schema([pa.field(f.name, viewless(f.type, text, data)) for f in schema])
