@@ -18,7 +18,7 @@ PACKAGES = ("catalog", "connectors", "engine", "server")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 SOURCES = sorted({*MODULES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py")})
 # Started by name: the entry point of the package, the worker's program, Alembic's scripts.
-_ENTRIES = {"server.cli", "engine.workers.zygote"}
+_ENTRIES = {"server.cli", "engine.workers.zygote", "engine.sources.child", "engine.workers.child"}
 _LINES_MAX = 450
 
 
@@ -63,7 +63,7 @@ def test_every_error_code_is_documented() -> None:
 
 def test_every_route_is_documented_and_every_documented_route_exists(tmp_path: Path) -> None:
     page = (ROOT / "docs/http-api.md").read_text(encoding="utf-8")
-    documented = set(re.findall(r"^\| `((?:GET|HEAD|POST|PUT|DELETE) /\S+)`", page, re.MULTILINE))
+    documented = set(re.findall(r"^\| `((?:GET|HEAD|POST|PUT|PATCH|DELETE) /\S+)`", page, re.MULTILINE))
     assert documented == routes(tmp_path)
 
 

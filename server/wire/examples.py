@@ -7,6 +7,7 @@ from typing import Any
 
 _ID_TAIL = "0123456789abcdefghijklmnop"
 _ID_PREFIXES = {
+    "Connection": "conn",
     "Dataset": "data",
     "Job": "jobx",
     "Result": "rslt",
@@ -24,6 +25,9 @@ _BY_NAME: dict[str, Any] = {
     "columns": ["symbol", "number"],
     "completed_at": "2026-01-02T03:04:06.000000Z",
     "connection": "warehouse",
+    "connection_id": "conn" + _ID_TAIL,
+    "discovery_error": None,
+    "discovery_status": "success",
     "content_type": "text/csv",
     "count": 1,
     "data_type": "Int64",
@@ -110,7 +114,7 @@ def example_of(schema: dict[str, Any], definitions: dict[str, Any]) -> Any:  # n
             return {key: _field(name, key, fields[key], definitions) for key in fields}
         case {"anyOf": [first, *_]}:
             value = example_of(first, definitions)
-        case {"const": constant}:
+        case {"const": constant} | {"enum": [constant, *_]}:
             value = constant
         case {"format": "date-time"}:
             value = "2026-01-02T03:04:05.000000Z"

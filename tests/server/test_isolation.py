@@ -25,6 +25,7 @@ KINDS = {
     "/v1/queries/": "saved_query",
     "/v1/secrets/": "secret",
     "/v1/jobs/": "job",
+    "/v1/connections/": "connection",
 }
 UNKNOWN = {
     "result": "rslt" + "z" * 26,
@@ -33,6 +34,7 @@ UNKNOWN = {
     "saved_query": "svqr" + "z" * 26,
     "secret": "unknown-secret",
     "job": "jobx" + "z" * 26,
+    "connection": "conn" + "z" * 26,
     "upload": "upld" + "z" * 26,
 }
 MALFORMED = (
@@ -70,7 +72,10 @@ def furnish(client: httpx.Client) -> dict[str, str]:
     job = made(client.post("/v1/refresh", json={"dataset_id": dataset["id"], "async": True}))
     saved = made(client.post("/v1/queries", json={"name": "mine", "sql": "SELECT 1"}))
     secret = made(client.post("/v1/secrets", json={"name": "mine", "value": "x"}))
+    options = {"host": "127.0.0.1", "port": 1, "user": "u", "database": "d"}
+    source = {"name": "mine", "source_type": "postgres", "config": options, "skip_discovery": True}
     return {
+        "connection": made(client.post("/v1/connections", json=source))["id"],
         "result": answer["result_id"],
         "run": answer["query_run_id"],
         "dataset": dataset["id"],
@@ -113,6 +118,7 @@ every_route = pytest.mark.parametrize(
 
 def ask(client: httpx.Client, method: str, path: str, name: str, body: Any) -> httpx.Response:
     filled = path.replace("{id}", name).replace("{name}", name)
+    filled = filled.replace("{schema}", "public").replace("{table}", "orders")
     return client.request(method, filled, json=body)
 
 
@@ -122,7 +128,10 @@ def shape(response: httpx.Response, name: str) -> tuple[int, str]:
 
 def test_the_matrix_reaches_every_route_with_an_id() -> None:
     with_id = {path for path in DOCUMENT["paths"] if "{" in path}
-    assert with_id - {path for _, path, _, _ in ROUTES} == {"/v1/workspaces/{public_id}"}
+    assert with_id - {path for _, path, _, _ in ROUTES} == {
+        "/v1/workspaces/{public_id}",
+        "/v1/connection-types/{name}",
+    }
 
 
 @every_route
@@ -154,7 +163,15 @@ def test_the_owner_still_has_everything(tenants: Tenants) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/results", "/v1/query-runs", "/v1/datasets", "/v1/queries", "/v1/secrets", "/v1/jobs"],
+    [
+        "/v1/results",
+        "/v1/query-runs",
+        "/v1/datasets",
+        "/v1/queries",
+        "/v1/secrets",
+        "/v1/jobs",
+        "/v1/connections",
+    ],
 )
 def test_a_listing_holds_nothing_of_another_workspace(tenants: Tenants, path: str) -> None:
     text = tenants.stranger.get(path).text
@@ -196,6 +213,8 @@ def test_information_schema_shows_no_foreign_table(tenants: Tenants) -> None:
     ("path", "kind", "body"),
     [
         ("/v1/refresh", "dataset", {"dataset_id": "<id>"}),
+        ("/v1/refresh", "connection", {"connection_id": "<id>"}),
+        ("/v1/refresh", "connection", {"connection_id": "<id>", "data": True}),
         ("/v1/datasets", "upload", {"label": "x", "source": {"upload_id": "<id>"}}),
         ("/v1/datasets", "saved_query", {"label": "x", "source": {"saved_query_id": "<id>"}}),
     ],
