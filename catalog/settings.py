@@ -78,10 +78,10 @@ class Settings(BaseSettings):
         20 * GIB, ge=MIB, description="Bytes of Arrow data one query may return."
     )
     query_queue_max: int = Field(
-        256, ge=1, description="Queries that may wait for a worker, over all workspaces."
+        1024, ge=1, description="Queries that may wait for a worker, over all workspaces."
     )
     query_queue_workspace_max: int = Field(
-        128, ge=1, description="Queries of one workspace that may wait for a worker."
+        512, ge=1, description="Queries of one workspace that may wait for a worker."
     )
     query_queue_wait_s: float = Field(
         30.0, gt=0, description="Seconds a query waits for a worker before 429."

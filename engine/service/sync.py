@@ -31,7 +31,7 @@ from engine.service.source_work import Report, local_files, prepared, run_source
 from engine.sources.tasks import FetchTask
 from engine.workers.tasks import TableBinding
 
-_LOOK_AGAIN_S = 0.2
+_LOOK_AGAIN_S = 0.1
 _ROW_GROUP_SHARE = 16
 
 log = structlog.get_logger(__name__)
@@ -90,7 +90,7 @@ async def refresh_copy(
         token = await _claim(engine, found)
         if token is not None:
             return await _sync(engine, found, token, report, incremental=incremental)
-        found = await _settled(engine, found)
+        found = await _later(engine, found)
 
 
 async def _first_sync(engine: Engine, found: FoundTable) -> FoundTable:
@@ -98,7 +98,8 @@ async def _first_sync(engine: Engine, found: FoundTable) -> FoundTable:
         token = await _claim(engine, found)
         if token is not None:
             return await _sync(engine, found, token, no_report, incremental=False)
-        found = await _settled(engine, found)
+        # Somebody else's: whatever copy comes first will do.
+        found = await _later(engine, found)
     return found
 
 
@@ -111,13 +112,9 @@ async def _claim(engine: Engine, found: FoundTable) -> str | None:
     )
 
 
-async def _settled(engine: Engine, found: FoundTable) -> FoundTable:
-    """Wait until nobody syncs the table; return it as it is then."""
-    # No event to wait for: it may be another server's sync.
-    is_syncing = True
-    while is_syncing:
-        await asyncio.sleep(_LOOK_AGAIN_S)
-        is_syncing = await engine.db.read(sync_store.is_syncing, found.table.id)
+async def _later(engine: Engine, found: FoundTable) -> FoundTable:
+    """Return the table as it is in a moment: no event tells what another server does."""
+    await asyncio.sleep(_LOOK_AGAIN_S)
     return await reload(engine, found)
 
 

@@ -38,10 +38,17 @@ class _Column:
     def sql(self) -> str:
         return '"' + self.name.replace('"', '""') + '"'
 
+    @property
+    def countable(self) -> str:
+        """SQL of a value that stands for this one where distinct values are counted."""
+        if self.kind == "binary":
+            return f"encode({self.sql}, 'hex')"
+        return self.sql if self.kind == "text" else f"CAST({self.sql} AS VARCHAR)"
+
     def aggregates(self) -> dict[str, str]:
         """SQL of each number wanted, by name."""
         value = self.sql
-        base = {"count": f"count({value})", "cardinality": f"approx_distinct({value})"}
+        base = {"count": f"count({value})", "cardinality": f"approx_distinct({self.countable})"}
         match self.kind:
             case "text":
                 length = f"char_length({value})"
@@ -64,7 +71,6 @@ class _Column:
             case "boolean":
                 own = {"true": f"count(*) FILTER (WHERE {value})"}
             case _:
-                base["cardinality"] = f"approx_distinct(CAST({value} AS VARCHAR))"
                 own = {}
         return base | own
 
@@ -116,6 +122,7 @@ def _kind_of(dtype: pa.DataType) -> str:
         ("temporal", pa.types.is_date(dtype) or pa.types.is_timestamp(dtype)),
         ("text", pa.types.is_string(dtype) or pa.types.is_large_string(dtype)),
         ("text", dtype == pa.string_view()),
+        ("binary", dtype in {pa.binary(), pa.large_binary(), pa.binary_view()}),
     )
     return next((kind for kind, is_so in checks if is_so), "other")
 

@@ -1,5 +1,6 @@
 """One real engine on a fresh data folder, and a web server to fetch files from."""
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +22,7 @@ def settings_for(data_dir: Path) -> Settings:
         "workers": 1,
         "workers_max": 2,
         "egress_allow_private": True,
+        "local_files": (Path(tempfile.gettempdir()),),
         "job_poll_s": 3600,
     }
     return Settings(**fields)

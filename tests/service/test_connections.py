@@ -1,0 +1,231 @@
+"""Connections are made, looked at, changed and deleted; credentials go in and never come out."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog import secret_store
+from catalog.model import DiscoveryStatus, ReadMode
+from engine import errors
+from engine.service import connections, secret_values, tables
+from engine.service.connections import NewConnection
+from engine.service.context import Caller, Engine
+from tests.service.remote import connect_duckdb, connect_postgres, rows_of, write_duckdb
+
+pytestmark = pytest.mark.anyio
+
+NOWHERE = {"host": "127.0.0.1", "port": 1, "user": "u", "database": "d"}
+
+
+def asked(name: str = "shop", **fields: Any) -> NewConnection:
+    given: dict[str, Any] = {"source_type": "postgres", "config": NOWHERE, "skip_discovery": True}
+    return NewConnection(name, **(given | fields))
+
+
+async def secret_names(engine: Engine, caller: Caller) -> list[str]:
+    return [secret.name for secret in await secret_values.list_secrets(engine, caller)]
+
+
+async def value_of(engine: Engine, caller: Caller, name: str) -> str:
+    workspace_id = caller.workspace_id
+    return await engine.db.read(secret_store.read_value, engine.keyring, workspace_id, name)
+
+
+async def test_a_connection_finds_its_tables(
+    engine: Engine, caller: Caller, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.duckdb"
+    write_duckdb(path, "CREATE TABLE a (n INT)", "CREATE SCHEMA s", "CREATE TABLE s.b (m TEXT)")
+    made, added = await connections.create_connection(
+        engine, caller, NewConnection("duck", "duckdb", {"path": str(path)})
+    )
+    assert (made.discovery_status, made.discovery_error, added) == ("success", None, 2)
+    detail = await connections.get_connection(engine, caller, made.id)
+    assert (detail.table_count, detail.synced_table_count) == (2, 0)
+    page = await tables.list_tables(
+        engine,
+        caller,
+        connection_id=made.id,
+        schema=None,
+        table=None,
+        include_columns=True,
+        limit=10,
+        cursor=None,
+    )
+    found = [(t.schema, t.table, [c.data_type for c in t.columns or ()]) for t in page.items]
+    assert found == [("main", "a", ["Int32"]), ("s", "b", ["Utf8"])]
+
+
+async def test_a_source_that_cannot_be_reached_is_a_connection_that_says_so(
+    engine: Engine, caller: Caller
+) -> None:
+    made, added = await connections.create_connection(engine, caller, asked(skip_discovery=False))
+    assert (made.discovery_status, added) == (DiscoveryStatus.FAILED, 0)
+    assert made.discovery_error
+    health = await connections.check_health(engine, caller, made.id)
+    assert not health.healthy
+    assert health.error
+
+
+async def test_a_skipped_discovery_says_so(engine: Engine, caller: Caller) -> None:
+    made, added = await connections.create_connection(engine, caller, asked())
+    assert (made.discovery_status, made.discovery_error, added) == ("skipped", None, 0)
+
+
+async def test_a_source_that_answers_is_healthy(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    made = await connect_postgres(engine, caller, postgres_database)
+    health = await connections.check_health(engine, caller, made.id)
+    assert (health.healthy, health.error) == (True, None)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "datasets", "Hotdata", "information_schema", "a\nb"])
+async def test_a_name_that_means_something_else_is_refused(
+    engine: Engine, caller: Caller, name: str
+) -> None:
+    with pytest.raises(errors.InvalidRequest):
+        await connections.create_connection(engine, caller, asked(name))
+
+
+@pytest.mark.parametrize(
+    ("source_type", "config", "word"),
+    [
+        ("oracle", {}, "Unknown source type"),
+        ("postgres", {}, "host"),
+        ("postgres", {**NOWHERE, "port": "x"}, "port"),
+        ("postgres", {**NOWHERE, "port": 70_000}, "port"),
+        ("postgres", {**NOWHERE, "colour": "blue"}, "colour"),
+    ],
+)
+async def test_a_configuration_that_is_not_valid_is_refused_and_names_the_field(
+    engine: Engine, caller: Caller, source_type: str, config: dict[str, Any], word: str
+) -> None:
+    with pytest.raises(errors.InvalidRequest, match=word):
+        await connections.create_connection(
+            engine, caller, asked(source_type=source_type, config=config)
+        )
+    assert await connections.list_connections(engine, caller) == ()
+
+
+async def test_a_name_is_taken_once_in_a_workspace(
+    engine: Engine, caller: Caller, stranger: Caller
+) -> None:
+    await connections.create_connection(engine, caller, asked())
+    await connections.create_connection(engine, stranger, asked())
+    with pytest.raises(errors.Conflict, match="already exists"):
+        await connections.create_connection(engine, caller, asked())
+
+
+async def test_a_credential_in_the_configuration_becomes_a_secret_that_goes_with_it(
+    engine: Engine, caller: Caller
+) -> None:
+    config = {**NOWHERE, "password": "hunter2"}
+    made, _ = await connections.create_connection(engine, caller, asked("My Shop", config=config))
+    assert "password" not in made.config
+    assert "hunter2" not in repr(made)
+    assert await secret_names(engine, caller) == ["conn-my-shop-password"]
+    assert await value_of(engine, caller, "conn-my-shop-password") == "hunter2"
+    await connections.delete_connection(engine, caller, made.id)
+    assert await secret_names(engine, caller) == []
+
+
+async def test_the_secret_of_a_connection_finds_a_free_name(engine: Engine, caller: Caller) -> None:
+    await secret_values.create_secret(engine, caller, name="conn-shop-password", value="mine")
+    config = {**NOWHERE, "password": "hunter2"}
+    await connections.create_connection(engine, caller, asked(config=config))
+    assert await value_of(engine, caller, "conn-shop-password") == "mine"
+    assert await value_of(engine, caller, "conn-shop-password-1") == "hunter2"
+
+
+async def test_a_named_secret_is_used_and_stays(engine: Engine, caller: Caller) -> None:
+    secret = await secret_values.create_secret(engine, caller, name="mine", value="hunter2")
+    config = {**NOWHERE, "password": "ignored", "token": "ignored"}
+    for name, given in (("a", {"secret_name": "MINE"}), ("b", {"secret_id": secret.id})):
+        made, _ = await connections.create_connection(
+            engine, caller, asked(name, config=config, **given)
+        )
+        assert made.secret_id == secret.id
+        assert made.config == NOWHERE
+        await connections.delete_connection(engine, caller, made.id)
+    assert await secret_names(engine, caller) == ["mine"]
+
+
+async def test_a_secret_is_named_once_and_must_exist(engine: Engine, caller: Caller) -> None:
+    for given in ({"secret_name": "a", "secret_id": "b"}, {"secret_name": "unknown"}):
+        with pytest.raises(errors.InvalidRequest):
+            await connections.create_connection(engine, caller, asked(**given))
+    assert await connections.list_connections(engine, caller) == ()
+
+
+async def test_a_refused_connection_leaves_no_secret(engine: Engine, caller: Caller) -> None:
+    await connections.create_connection(engine, caller, asked())
+    config = {**NOWHERE, "password": "hunter2"}
+    with pytest.raises(errors.Conflict):
+        await connections.create_connection(engine, caller, asked(config=config))
+    assert await secret_names(engine, caller) == []
+
+
+async def test_a_file_outside_the_local_files_is_not_opened(engine: Engine, caller: Caller) -> None:
+    made, _ = await connections.create_connection(
+        engine, caller, NewConnection("etc", "sqlite", {"path": "/etc/passwd"})
+    )
+    assert "TIDEMILL_LOCAL_FILES" in (made.discovery_error or "")
+
+
+async def test_private_hosts_need_permission(engine: Engine, caller: Caller) -> None:
+    engine.settings = engine.settings.model_copy(update={"egress_allow_private": False})
+    for number, host in enumerate(("127.0.0.1", "10.0.0.1", "169.254.169.254", "/run")):
+        made, _ = await connections.create_connection(
+            engine,
+            caller,
+            asked(f"c{number}", config={**NOWHERE, "host": host}, skip_discovery=False),
+        )
+        assert "may not be reached" in (made.discovery_error or "")
+
+
+async def test_a_connection_of_another_workspace_does_not_exist(
+    engine: Engine, caller: Caller, stranger: Caller, tmp_path: Path
+) -> None:
+    write_duckdb(tmp_path / "x.duckdb", "CREATE TABLE a AS SELECT 1 AS n")
+    made = await connect_duckdb(engine, caller, tmp_path / "x.duckdb")
+    for use in (
+        connections.get_connection,
+        connections.delete_connection,
+        connections.purge,
+        connections.check_health,
+    ):
+        with pytest.raises(errors.NotFound, match=f"Connection '{made.id}' not found"):
+            await use(engine, stranger, made.id)
+    with pytest.raises(errors.SqlInvalid, match="not found"):
+        await rows_of(engine, stranger, "SELECT * FROM duck.main.a")
+    assert await rows_of(engine, caller, "SELECT * FROM duck.main.a") == [[1]]
+
+
+async def test_a_deleted_connection_takes_its_tables_along(
+    engine: Engine, caller: Caller, tmp_path: Path
+) -> None:
+    write_duckdb(tmp_path / "x.duckdb", "CREATE TABLE a AS SELECT 1 AS n")
+    made = await connect_duckdb(engine, caller, tmp_path / "x.duckdb")
+    assert await rows_of(engine, caller, "SELECT * FROM duck.main.a") == [[1]]
+    await connections.delete_connection(engine, caller, made.id)
+    with pytest.raises(errors.SqlInvalid, match="not found"):
+        await rows_of(engine, caller, "SELECT * FROM duck.main.a")
+    listing = "SELECT count(*) FROM information_schema.tables WHERE table_catalog = 'duck'"
+    assert await rows_of(engine, caller, listing) == [[0]]
+
+
+async def test_live_mode_needs_a_source_that_takes_sql(
+    engine: Engine, caller: Caller, tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    made, _ = await connections.create_connection(
+        engine, caller, NewConnection("files", "files", {"url": str(tmp_path)})
+    )
+    with pytest.raises(errors.InvalidRequest, match="takes no SQL"):
+        await connections.update_connection(engine, caller, made.id, {"mode": ReadMode.LIVE})
+    with pytest.raises(errors.InvalidRequest, match="at least 60"):
+        await connections.update_connection(engine, caller, made.id, {"refresh_interval_s": 5})
+    with pytest.raises(errors.InvalidRequest, match="Nothing to change"):
+        await connections.update_connection(engine, caller, made.id, {})

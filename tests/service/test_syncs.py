@@ -1,0 +1,303 @@
+"""Copies of remote tables: made once, replaced as a whole, never half there."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from catalog.store import remote_tables as table_store
+from catalog.store import table_syncs
+from catalog.store.remote_tables import FoundTable
+from engine import errors
+from engine.service import connections, refresh
+from engine.service.context import Caller, Engine
+from tests.service.remote import connect_duckdb, connect_postgres, rows_of, write_duckdb
+from tests.service.steps import new_caller, staged_files, until
+
+pytestmark = pytest.mark.anyio
+
+# Reads for as long as nobody stops it.
+ENDLESS = "CREATE VIEW endless AS SELECT g AS n, pg_sleep(0.05)::text AS t FROM generate_series(1, 100000) g"
+
+
+def run_in(url: str, *statements: str) -> list[tuple[Any, ...]]:
+    """Run statements in a database; return the rows of the last."""
+    rows: list[tuple[Any, ...]] = []
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        for statement in statements:
+            found = connection.execute(statement.encode())
+            rows = found.fetchall() if found.description else []
+    return rows
+
+
+async def found_table(engine: Engine, caller: Caller, connection_id: str, name: str) -> FoundTable:
+    return await engine.db.read(
+        table_store.get_table, caller.workspace_id, connection_id, "public", name
+    )
+
+
+async def test_the_first_query_copies_and_later_ones_read_the_copy(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(postgres_database, "CREATE TABLE t (n int)", "INSERT INTO t VALUES (1)")
+    made = await connect_postgres(engine, caller, postgres_database)
+    assert await rows_of(engine, caller, "SELECT * FROM pg.public.t") == [[1]]
+    run_in(postgres_database, "INSERT INTO t VALUES (2)")
+    assert await rows_of(engine, caller, "SELECT * FROM pg.public.t") == [[1]]
+    done = await refresh.refresh_table(engine, caller, made.id, "public", "t")
+    assert (done.rows_synced, done.warnings) == (2, ())
+    assert await rows_of(engine, caller, "SELECT count(*) FROM pg.public.t") == [[2]]
+    assert staged_files(engine) == []
+
+
+async def test_two_hundred_first_queries_read_the_source_once(
+    own_engine: Engine, postgres_database: str
+) -> None:
+    engine, caller = own_engine, await new_caller(own_engine)
+    run_in(postgres_database, "CREATE TABLE t AS SELECT generate_series(1, 5000) AS n")
+    await connect_postgres(engine, caller, postgres_database)
+    before = run_in(postgres_database, "SELECT seq_scan FROM pg_stat_user_tables")[0][0]
+    answers = await asyncio.gather(
+        *(rows_of(engine, caller, "SELECT count(*) FROM pg.public.t") for _ in range(200)),
+    )
+    assert all(answer == [[5000]] for answer in answers)
+
+    async def scans() -> int:
+        return int(run_in(postgres_database, "SELECT seq_scan FROM pg_stat_user_tables")[0][0])
+
+    assert await until(scans, lambda count: count > before) == before + 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["EXPLAIN SELECT * FROM {}", "DESCRIBE {}", "/* c */ explain verbose SELECT * FROM {}"],
+)
+async def test_a_plan_copies_nothing(
+    engine: Engine, caller: Caller, postgres_database: str, statement: str
+) -> None:
+    run_in(postgres_database, "CREATE TABLE t (n int, m text)")
+    made = await connect_postgres(engine, caller, postgres_database)
+    assert await rows_of(engine, caller, statement.format("pg.public.t"))
+    assert not (await found_table(engine, caller, made.id, "t")).table.is_synced
+
+
+async def test_explain_analyze_reads(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(postgres_database, "CREATE TABLE t (n int)")
+    made = await connect_postgres(engine, caller, postgres_database)
+    assert await rows_of(engine, caller, "EXPLAIN ANALYZE SELECT * FROM pg.public.t")
+    assert (await found_table(engine, caller, made.id, "t")).table.is_synced
+
+
+async def test_a_query_of_several_sources_joins_their_copies(
+    engine: Engine, caller: Caller, postgres_database: str, tmp_path: Path
+) -> None:
+    run_in(postgres_database, "CREATE TABLE a AS SELECT g AS n FROM generate_series(1, 9) g")
+    write_duckdb(
+        tmp_path / "x.duckdb", "CREATE TABLE b AS SELECT i AS n, 'x' || i AS t FROM range(3) r(i)"
+    )
+    await connect_postgres(engine, caller, postgres_database)
+    await connect_duckdb(engine, caller, tmp_path / "x.duckdb")
+    sql = "SELECT t FROM pg.public.a JOIN duck.main.b USING (n) ORDER BY 1"
+    assert await rows_of(engine, caller, sql) == [["x1"], ["x2"]]
+
+
+async def test_a_failed_sync_fails_the_query_and_leaves_nothing(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(
+        postgres_database,
+        "CREATE VIEW t AS SELECT 1 / (g - 3000) AS n FROM generate_series(1, 5000) g",
+    )
+    made = await connect_postgres(engine, caller, postgres_database)
+    for _ in range(2):
+        with pytest.raises(errors.SourceFailed, match=r"pg\.public\.t.*could not be synced.*zero"):
+            await rows_of(engine, caller, "SELECT * FROM pg.public.t")
+    found = await found_table(engine, caller, made.id, "t")
+    assert not found.table.is_synced
+    assert not await engine.db.read(table_syncs.is_syncing, found.table.id)
+    assert staged_files(engine) == []
+    run_in(postgres_database, "CREATE OR REPLACE VIEW t AS SELECT 7 AS n")
+    assert await rows_of(engine, caller, "SELECT * FROM pg.public.t") == [[7]]
+
+
+async def test_a_table_that_is_gone_says_so(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(postgres_database, "CREATE TABLE t (n int)")
+    made = await connect_postgres(engine, caller, postgres_database)
+    run_in(postgres_database, "DROP TABLE t")
+    with pytest.raises(errors.SourceFailed, match="could not be synced"):
+        await rows_of(engine, caller, "SELECT * FROM pg.public.t")
+    # A look at the source keeps what it once had.
+    assert (await refresh.refresh_schemas(engine, caller, made.id)).tables_discovered == 1
+
+
+async def test_a_sync_that_nobody_waits_for_stops_and_leaves_nothing(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(postgres_database, ENDLESS)
+    made = await connect_postgres(engine, caller, postgres_database)
+    found = await found_table(engine, caller, made.id, "endless")
+    waiting = [
+        asyncio.create_task(rows_of(engine, caller, "SELECT * FROM pg.public.endless"))
+        for _ in range(2)
+    ]
+
+    async def is_syncing() -> bool:
+        return await engine.db.read(table_syncs.is_syncing, found.table.id)
+
+    await until(is_syncing, bool)
+    waiting[0].cancel()
+    await asyncio.wait([waiting[0]])
+    assert await is_syncing()
+    waiting[1].cancel()
+    await until(is_syncing, lambda still: not still)
+
+    async def left() -> list[Path]:
+        return staged_files(engine)
+
+    assert await until(left, lambda files: not files) == []
+
+
+async def test_a_purge_voids_the_sync_under_way(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    engine.settings = engine.settings.model_copy(update={"sync_lease_s": 0.3})
+    run_in(postgres_database, ENDLESS)
+    made = await connect_postgres(engine, caller, postgres_database)
+    found = await found_table(engine, caller, made.id, "endless")
+    query = asyncio.create_task(rows_of(engine, caller, "SELECT * FROM pg.public.endless"))
+    await until(lambda: engine.db.read(table_syncs.is_syncing, found.table.id), bool)
+    await connections.purge_table(engine, caller, made.id, "public", "endless")
+    with pytest.raises(errors.Conflict, match="purged or deleted"):
+        await query
+
+
+async def test_who_waits_for_another_server_syncs_when_its_lease_runs_out(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(postgres_database, "CREATE TABLE t AS SELECT 5 AS n")
+    made = await connect_postgres(engine, caller, postgres_database)
+    found = await found_table(engine, caller, made.id, "t")
+    token = await engine.db.write(
+        table_syncs.claim_sync, found.table, owner="another server", lease_s=0.5
+    )
+    assert token is not None
+    assert await rows_of(engine, caller, "SELECT * FROM pg.public.t") == [[5]]
+    assert not await engine.db.write(table_syncs.renew_sync, found.table.id, token, lease_s=1)
+
+
+async def test_a_reader_sees_one_version_or_the_next(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(
+        postgres_database, "CREATE TABLE t AS SELECT 0 AS v, g AS n FROM generate_series(1, 2000) g"
+    )
+    made = await connect_postgres(engine, caller, postgres_database)
+    seen: Counter[tuple[int, ...]] = Counter()
+    is_over = asyncio.Event()
+
+    async def look() -> None:
+        while not is_over.is_set():
+            (row,) = await rows_of(
+                engine, caller, "SELECT min(v), max(v), count(*) FROM pg.public.t"
+            )
+            seen[tuple(row)] += 1
+
+    readers = [asyncio.create_task(look()) for _ in range(3)]
+    for version in range(1, 11):
+        run_in(postgres_database, f"UPDATE t SET v = {version}")
+        await refresh.refresh_table(engine, caller, made.id, "public", "t")
+    is_over.set()
+    await asyncio.gather(*readers)
+    assert all(low == high and count == 2000 for low, high, count in seen)
+    assert len(seen) > 1
+
+
+@pytest.mark.parametrize(
+    ("change", "columns"),
+    [
+        ("ALTER TABLE t ADD COLUMN extra text DEFAULT 'x'", ["n", "m", "extra"]),
+        ("ALTER TABLE t DROP COLUMN m", ["n"]),
+        ("ALTER TABLE t RENAME COLUMN m TO renamed", ["n", "renamed"]),
+        ("ALTER TABLE t ALTER COLUMN m TYPE int USING 3", ["n", "m"]),
+    ],
+)
+async def test_columns_that_changed_since_the_last_look_are_right_in_the_copy(
+    engine: Engine, caller: Caller, postgres_database: str, change: str, columns: list[str]
+) -> None:
+    run_in(postgres_database, "CREATE TABLE t (n int, m text)", "INSERT INTO t VALUES (1, 'a')")
+    made = await connect_postgres(engine, caller, postgres_database)
+    run_in(postgres_database, change)
+    done = await refresh.refresh_table(engine, caller, made.id, "public", "t")
+    assert done.rows_synced == 1
+    shown = await rows_of(
+        engine,
+        caller,
+        "SELECT column_name FROM information_schema.columns"
+        " WHERE table_catalog = 'pg' ORDER BY ordinal_position",
+    )
+    assert [name for (name,) in shown] == columns
+    (row,) = await rows_of(engine, caller, "SELECT * FROM pg.public.t")
+    expected = run_in(postgres_database, "SELECT * FROM t")[0]
+    assert row == list(expected)
+
+
+async def test_a_growing_column_makes_refreshes_incremental(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(
+        postgres_database,
+        "CREATE TABLE t (n bigint, at timestamptz)",
+        "INSERT INTO t SELECT g, now() FROM generate_series(1, 10) g",
+    )
+    made = await connect_postgres(engine, caller, postgres_database)
+    where = (made.id, "public", "t")
+    await connections.update_table(engine, caller, *where, {"cursor_column": "n"})
+    total = "SELECT count(*), sum(n), max(n) FROM pg.public.t"
+    assert await rows_of(engine, caller, total) == [[10, 55, 10]]
+    # Below the cursor nothing is noticed, beyond it everything is.
+    run_in(postgres_database, "UPDATE t SET n = -1 WHERE n = 1", "INSERT INTO t VALUES (11), (12)")
+    for _ in range(2):
+        done = await refresh.refresh_table(engine, caller, *where)
+        assert done.rows_synced == 12
+        assert await rows_of(engine, caller, total) == [[12, 78, 12]]
+    found = await found_table(engine, caller, made.id, "t")
+    assert (found.table.cursor_value, len(found.files)) == ("12", 3)
+    # With another column the table is read whole.
+    run_in(postgres_database, "ALTER TABLE t ADD COLUMN extra int")
+    await refresh.refresh_table(engine, caller, *where)
+    assert await rows_of(engine, caller, total) == [[12, 76, 12]]
+    with pytest.raises(errors.InvalidRequest, match="no column 'x'"):
+        await connections.update_table(engine, caller, *where, {"cursor_column": "x"})
+
+
+async def test_a_loss_is_a_warning(engine: Engine, caller: Caller, postgres_database: str) -> None:
+    run_in(postgres_database, "CREATE TABLE t AS SELECT 'NaN'::numeric(5,2) AS price, 1 AS n")
+    made = await connect_postgres(engine, caller, postgres_database)
+    done = await refresh.refresh_table(engine, caller, made.id, "public", "t")
+    (warning,) = done.warnings
+    assert (warning["schema_name"], warning["table_name"]) == ("public", "t")
+    assert "price" in warning["message"]
+    assert await rows_of(engine, caller, "SELECT * FROM pg.public.t") == [[None, 1]]
+
+
+async def test_purging_forgets_the_rows_and_keeps_the_table(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(postgres_database, "CREATE TABLE t AS SELECT 1 AS n")
+    made = await connect_postgres(engine, caller, postgres_database)
+    await connections.purge_table(engine, caller, made.id, "public", "t")  # nothing there yet
+    await rows_of(engine, caller, "SELECT * FROM pg.public.t")
+    run_in(postgres_database, "UPDATE t SET n = 2")
+    await connections.purge(engine, caller, made.id)
+    detail = await connections.get_connection(engine, caller, made.id)
+    assert (detail.table_count, detail.synced_table_count) == (1, 0)
+    assert await rows_of(engine, caller, "SELECT * FROM pg.public.t") == [[2]]
+    with pytest.raises(errors.NotFound, match=r"public\.other"):
+        await connections.purge_table(engine, caller, made.id, "public", "other")
