@@ -39,6 +39,16 @@ def conform_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
+def bounded(batch: pa.RecordBatch, bytes_max: int) -> Iterator[pa.RecordBatch]:
+    """Cut a batch into halves until no piece of several rows is larger; nothing is copied."""
+    if batch.nbytes <= bytes_max or batch.num_rows <= 1:
+        yield batch
+        return
+    half = batch.num_rows // 2
+    yield from bounded(batch.slice(0, half), bytes_max)
+    yield from bounded(batch.slice(half), bytes_max)
+
+
 def storage_of(array: Array) -> Array:
     """Take an extension type off an array."""
     return array.storage if isinstance(array, pa.ExtensionArray) else array
@@ -65,6 +75,8 @@ def numbers_of_text(array: Array, dtype: pa.DataType, *, column: str, losses: Lo
 def _cast(array: Array, field: Field) -> Array:
     array = storage_of(array)
     if array.type != field.type:
+        if not _has_the_fields_of(array.type, field.type):
+            raise SourceFailed(f"Column '{field.name}' has other fields than it declared")
         try:
             array = array.cast(field.type)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -74,3 +86,20 @@ def _cast(array: Array, field: Field) -> Array:
     if not field.nullable and array.null_count:
         raise SourceFailed(f"Column '{field.name}' is declared NOT NULL and holds NULL")
     return array
+
+
+def _has_the_fields_of(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Compare the names inside structs: a cast would fill the missing ones with NULL."""
+    if isinstance(wanted, pa.StructType):
+        if not isinstance(found, pa.StructType) or found.names != wanted.names:
+            return False
+        pairs = zip(found.fields, wanted.fields, strict=True)
+        return all(_has_the_fields_of(one.type, other.type) for one, other in pairs)
+    if isinstance(wanted, pa.MapType):
+        return isinstance(found, pa.MapType) and _has_the_fields_of(
+            found.item_type, wanted.item_type
+        )
+    if isinstance(wanted, pa.ListType | pa.LargeListType | pa.FixedSizeListType):
+        inner = getattr(found, "value_type", None)
+        return inner is not None and _has_the_fields_of(inner, wanted.value_type)
+    return True

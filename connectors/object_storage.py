@@ -1,6 +1,9 @@
 """S3 as sources read it: one set of options, given to each library in its own words.
 
-The endpoint, if one is set, passes the door out. Without one it is Amazon's own.
+The endpoint, if one is set, passes the door out. Without one it is Amazon's own. The region has a
+default where a library would ask the machine it runs on: its environment and metadata.
+
+The trap: the libraries resolve the endpoint's name themselves, and follow its redirects.
 """
 
 from typing import Any
@@ -15,6 +18,7 @@ from connectors.hosts import resolve_host
 from connectors.options import AuthForm, SourceOptions
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_REGION = "us-east-1"
 S3_AUTH = AuthForm("S3 access key", ("s3_secret_access_key",))
 
 
@@ -37,15 +41,24 @@ def check_endpoint(options: S3Options, context: SourceContext) -> None:
     """Judge the endpoint.
 
     Raises:
-        OptionsInvalid: it is no http or https URL.
+        OptionsInvalid: it is no http or https URL of a host alone, or the access key is not whole.
         EgressRefused: its address may not be reached.
+        SourceUnreachable: its name does not resolve.
     """
+    if (options.s3_access_key_id is None) != (options.s3_secret_access_key is None):
+        raise OptionsInvalid("s3_access_key_id and s3_secret_access_key need each other")
     if options.s3_endpoint is None:
         return
-    url = urlsplit(options.s3_endpoint)
+    try:
+        url = urlsplit(options.s3_endpoint)
+        port = url.port
+    except ValueError:
+        raise OptionsInvalid("s3_endpoint is not a valid URL") from None
     if url.scheme not in DEFAULT_PORTS or not url.hostname:
         raise OptionsInvalid("s3_endpoint must be an http or https URL")
-    port = url.port or DEFAULT_PORTS[url.scheme]
+    if "@" in url.netloc or url.path.strip("/") or url.query or url.fragment:
+        raise OptionsInvalid("s3_endpoint must be a host and perhaps a port, and nothing more")
+    port = port or DEFAULT_PORTS[url.scheme]
     resolve_host(url.hostname, port, allow_private=context.allow_private)
 
 
@@ -54,7 +67,7 @@ def arrow_filesystem(options: S3Options, context: SourceContext) -> S3FileSystem
     check_endpoint(options, context)
     url = urlsplit(options.s3_endpoint or "")
     settings: dict[str, Any] = {
-        "region": options.s3_region,
+        "region": options.s3_region or DEFAULT_REGION,
         "connect_timeout": context.connect_timeout_s,
         "request_timeout": context.statement_timeout_s,
     }
@@ -74,7 +87,7 @@ def object_store_options(options: S3Options, context: SourceContext) -> dict[str
     """Return storage options of the object_store crate (deltalake, obstore), as ``aws_*`` keys."""
     check_endpoint(options, context)
     given = {
-        "aws_region": options.s3_region or "us-east-1",
+        "aws_region": options.s3_region or DEFAULT_REGION,
         "aws_endpoint": options.s3_endpoint,
         "aws_access_key_id": options.s3_access_key_id,
         "aws_secret_access_key": options.reveal("s3_secret_access_key"),

@@ -3,7 +3,7 @@
 A source's model holds options and credentials in one flat object, as the API takes them. Every
 credential is a ``SecretStr``; only those are ever split off and stored as a secret. The stored secret
 is the bare text of the one credential that was given, or a JSON object when several were: a user's
-own secret may have either form.
+own secret may have either form, and then hold other options too.
 """
 
 from collections.abc import Mapping
@@ -148,7 +148,11 @@ def _read_credential(options_type: type[SourceOptions], credential: str) -> dict
         document = orjson.loads(credential)
     except orjson.JSONDecodeError:
         document = None
-    if isinstance(document, dict) and document and document.keys() <= set(names):
+    if (
+        isinstance(document, dict)
+        and document
+        and document.keys() <= options_type.model_fields.keys()
+    ):
         return {key: str(value) for key, value in document.items()}
     return {names[0]: credential}
 

@@ -39,7 +39,6 @@ _EXTRAS: MappingProxyType[str, tuple[str, str]] = MappingProxyType(
         "bigquery": ("google.cloud.bigquery", "bigquery"),
         "clickhouse": ("clickhouse_connect", "clickhouse"),
         "delta": ("deltalake", "delta"),
-        "flightsql": ("adbc_driver_flightsql", "flightsql"),
         "snowflake": ("adbc_driver_snowflake", "snowflake"),
     }
 )
