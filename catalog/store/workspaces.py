@@ -10,7 +10,7 @@ from catalog.errors import NotFound
 from catalog.ids import IdKind, new_id
 from catalog.model import JobStatus, Organization, Workspace
 from catalog.store.rows import columns_of, utc_now
-from catalog.tables import jobs, organizations, workspaces
+from catalog.tables import connections, jobs, organizations, workspaces
 
 DEFAULT_NAME = "default"
 
@@ -93,7 +93,7 @@ def create_workspace(conn: Connection, organization_id: str, *, name: str) -> Wo
 
 
 def delete_workspace(conn: Connection, organization_id: str, workspace_id: str) -> None:
-    """Delete a workspace; its things vanish and its unfinished jobs fail.
+    """Delete a workspace; its things vanish, its schedules end and its unfinished jobs fail.
 
     Raises:
         NotFound: the organisation has no such workspace.
@@ -110,6 +110,11 @@ def delete_workspace(conn: Connection, organization_id: str, workspace_id: str) 
     )
     if deleted.rowcount == 0:
         raise NotFound.of("Workspace", workspace_id)
+    conn.execute(
+        update(connections)
+        .where(connections.c.workspace_id == workspace_id)
+        .values(refresh_interval_s=None, next_refresh_at=None)
+    )
     conn.execute(
         update(jobs)
         .where(
