@@ -157,7 +157,7 @@ class Settings(BaseSettings):
         GIB, ge=256 * MIB, description="Memory of one process that reads a source, in bytes."
     )
     source_batch_bytes: int = Field(
-        8 * MIB, ge=64 * KIB, description="Size of the batches asked of a source, in bytes."
+        16 * MIB, ge=64 * KIB, description="Size of the batches asked of a source, in bytes."
     )
     source_parts_max: int = Field(
         2, ge=1, description="Parts of one table that are read side by side."

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
 import structlog
 from sqlalchemy import Connection as DbConnection
 
@@ -25,7 +26,6 @@ from catalog.store.remote_tables import Discovery
 from connectors.options import SourceOptions, join_credentials, parse_options, split_credentials
 from connectors.registry import check_driver, connector_class
 from engine import errors
-from engine.query.type_text import read_columns
 from engine.service.context import Caller, Engine
 from engine.service.source_work import check_source, discover_source
 from engine.translate import translated
@@ -274,9 +274,23 @@ def _check_cursor(found: table_store.FoundTable, column: str | None) -> None:
         raise errors.InvalidRequest(
             f"Tables of a {connector.label} connection cannot be refreshed incrementally"
         )
-    names = [each.name for each in read_columns(found.table.read_schema_ipc)]
-    if column not in names:
+    schema = pa.ipc.read_schema(pa.py_buffer(found.table.read_schema_ipc))
+    if column not in schema.names:
         raise errors.InvalidRequest(f"The table has no column '{column}'")
+    # Text is ordered differently here and there, and so are numbers that are kept as text.
+    if not _can_grow(schema.field(column).type):
+        raise errors.InvalidRequest(
+            f"Column '{column}' cannot be a cursor: it takes an integer, decimal, date or timestamp"
+        )
+
+
+def _can_grow(dtype: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_integer(dtype)
+        or pa.types.is_decimal(dtype)
+        or pa.types.is_date(dtype)
+        or pa.types.is_timestamp(dtype)
+    )
 
 
 def _check_name(name: str) -> None:
