@@ -27,7 +27,10 @@ from rich.table import Table
 ROOT = Path(__file__).parents[1]
 OUT_FOLDER = ROOT / "bench" / "out"
 MB = 1_000_000
-_PACKAGES = ("datafusion", "duckdb", "pyarrow", "fastapi", "uvicorn", "roapi", "tpchgen-cli")
+_PACKAGES = (
+    *("datafusion", "duckdb", "pyarrow", "fastapi", "uvicorn", "roapi", "tpchgen-cli"),
+    *("adbc-driver-postgresql", "connectorx", "psycopg"),
+)
 _SAMPLE_S = 0.05
 _WIDTH_CHARS = 200
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,12 +137,14 @@ def post_request(port: int, path: str, body: bytes, headers: dict[str, str]) -> 
 
 
 @contextmanager
-def serving(out_folder: Path) -> Iterator[Service]:
-    """Run our server over a new data folder, with the default settings, during the block."""
+def serving(
+    out_folder: Path, changed_settings: Mapping[str, str] | None = None
+) -> Iterator[Service]:
+    """Run our server over a new data folder during the block, with the default settings but these."""
     data_folder = (out_folder / "data").absolute()
     shutil.rmtree(data_folder, ignore_errors=True)
     port = free_port()
-    settings = {"DATA_DIR": str(data_folder), "API_KEY": TOKEN}
+    settings = {"DATA_DIR": str(data_folder), "API_KEY": TOKEN, **(changed_settings or {})}
     environment = {f"TIDEMILL_{name}": value for name, value in settings.items()}
     command = [sys.executable, "-c", _PROGRAM, str(port)]
     with running(command, port, out_folder / "server.log", environment, path="/health") as pid:

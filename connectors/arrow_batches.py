@@ -62,15 +62,18 @@ def numbers_of_text(array: Array, dtype: pa.DataType, *, column: str, losses: Lo
     """
     text = storage_of(array)
     try:
-        return text.cast(dtype)
+        plain: Array = text.cast(dtype)
     except pa.ArrowInvalid:
         # Looked for only now: most columns have none, and looking costs more than the cast.
         odd = pc.is_in(text, value_set=_NOT_A_NUMBER.cast(text.type))
+    else:
+        return plain
     losses.add(column, "of NaN or infinity became NULL", odd.true_count)
     try:
-        return pc.if_else(odd, pa.scalar(None, text.type), text).cast(dtype)
+        kept: Array = pc.if_else(odd, pa.scalar(None, text.type), text).cast(dtype)
     except pa.ArrowInvalid as error:
         raise SourceFailed(f"Column '{column}' holds a number that is no {dtype}") from error
+    return kept
 
 
 def _cast(array: Array, field: Field) -> Array:

@@ -66,6 +66,22 @@ def test_loads_are_measured_for_every_format(tmp_path: Path) -> None:
     assert {"CSV", "csv", "json", "parquet"} == goal_names(report)
 
 
+@pytest.mark.slow
+def test_syncs_are_measured_against_their_peers(tmp_path: Path) -> None:
+    report = run_quick("sync", tmp_path)
+    measured = {(row["source"], row["target"]) for row in report["rows"]}
+    assert {
+        ("postgres", "tidemill"),
+        ("postgres", "connectorx_stream"),
+        ("postgres", "psycopg_rows"),
+        ("duckdb", "duckdb_copy"),
+        ("lookup", "copy"),
+    } <= measured
+    assert {"postgres", "duckdb", "lookup", "aggregate", "discovery / its query"} <= goal_names(
+        report
+    )
+
+
 def test_a_goal_is_met_at_its_bound_and_missed_past_it() -> None:
     assert at_most("latency", 1.5, 1.5).met
     assert not at_most("latency", 1.51, 1.5).met
