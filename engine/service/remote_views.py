@@ -11,7 +11,7 @@ import contextlib
 import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _FILES_MAX = 64
 _KEEP_S = 600.0
+_GROUP_ROWS = 65_536
+_PAGE_ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +93,16 @@ class RemoteViews:
 
 
 def _write(view: str, listed: Sequence[ListedTable], path: Path) -> None:
-    rows = VIEW_BUILDERS[view]([_entry_of(each) for each in listed])
-    pq.write_table(rows, path, compression="lz4", write_page_index=True)
+    entry_of = _entry_with_columns if view == "columns" else _entry_of
+    rows = VIEW_BUILDERS[view]([entry_of(each) for each in listed])
+    # Small pages: who looks at a few rows should not decode thousands.
+    pq.write_table(rows, path, compression="lz4", write_page_index=True, max_rows_per_page=1024)
 
 
 def _entry_of(listed: ListedTable) -> Entry:
     table = listed.table
-    columns = read_columns(table.read_schema_ipc)
-    return Entry(listed.connection, table.schema_name, table.table_name, BASE_TABLE, columns)
+    return Entry(listed.connection, table.schema_name, table.table_name, BASE_TABLE, ())
+
+
+def _entry_with_columns(listed: ListedTable) -> Entry:
+    return replace(_entry_of(listed), columns=read_columns(listed.table.read_schema_ipc))

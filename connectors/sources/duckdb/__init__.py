@@ -1,0 +1,5 @@
+"""DuckDB files, and databases at MotherDuck."""
+
+from connectors.sources.duckdb.connector import DuckDBConnector, MotherDuckConnector
+
+__all__ = ["DuckDBConnector", "MotherDuckConnector"]

@@ -1,0 +1,5 @@
+"""SQLite files."""
+
+from connectors.sources.sqlite.connector import SQLiteConnector
+
+__all__ = ["SQLiteConnector"]

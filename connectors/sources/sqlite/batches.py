@@ -1,0 +1,75 @@
+"""Makes record batches of about one size from the rows of a cursor."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+
+import pyarrow as pa
+
+from connectors.arrow_batches import conform_batch
+from connectors.base import Losses
+from connectors.errors import SourceFailed
+from connectors.sources.sqlite.values import Kind, Unfit, count_escaped
+
+FETCH_ROWS = 512
+"""Rows held as Python objects at once: few, because each may be large."""
+
+
+def read_batches(
+    cursor: sqlite3.Cursor, kinds: Sequence[Kind], schema: pa.Schema, losses: Losses
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a cursor, ``FETCH_ROWS`` at a time.
+
+    Raises:
+        SourceFailed: a value is not of its column's type.
+        sqlite3.Error: reading fails.
+    """
+    while rows := cursor.fetchmany(FETCH_ROWS):
+        arrays = []
+        for field, kind, values in zip(schema, kinds, zip(*rows, strict=True), strict=True):
+            try:
+                arrays.append(kind.array(values))
+            except Unfit as error:
+                raise unfit(field.name, kind, error) from error
+            if kind.is_escaped:
+                losses.add(
+                    field.name, "of text that is not UTF-8 have escapes", count_escaped(values)
+                )
+        yield conform_batch(pa.RecordBatch.from_arrays(arrays, names=schema.names), schema)
+
+
+def unfit(column: str, kind: Kind, error: Unfit) -> SourceFailed:
+    """Say which column holds what, and how it can be read."""
+    return SourceFailed(
+        f"Column '{column}' is read as {kind.arrow} because of its declared type, and holds {error}"
+        " that is none; name it in 'text_columns' to read it as text"
+    )
+
+
+def sized(batches: Iterable[pa.RecordBatch], size_bytes: int) -> Iterator[pa.RecordBatch]:
+    """Join small batches and cut large ones; a row larger than the size is a batch of its own."""
+    waiting: list[pa.RecordBatch] = []
+    waiting_bytes = 0
+    for batch in batches:
+        for piece in _cut(batch, size_bytes):
+            if waiting and waiting_bytes + piece.nbytes > size_bytes:
+                yield _joined(waiting)
+                waiting, waiting_bytes = [], 0
+            waiting.append(piece)
+            waiting_bytes += piece.nbytes
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    whole: pa.RecordBatch = pa.concat_batches(batches)  # type: ignore[attr-defined]  # not in stubs
+    return whole
+
+
+def _cut(batch: pa.RecordBatch, size_bytes: int) -> Iterator[pa.RecordBatch]:
+    """Halve a batch until its pieces fit."""
+    if batch.nbytes <= size_bytes or batch.num_rows <= 1:
+        yield batch
+        return
+    half = batch.num_rows // 2
+    yield from _cut(batch.slice(0, half), size_bytes)
+    yield from _cut(batch.slice(half), size_bytes)
