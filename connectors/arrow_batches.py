@@ -49,6 +49,26 @@ def bounded(batch: pa.RecordBatch, bytes_max: int) -> Iterator[pa.RecordBatch]:
     yield from bounded(batch.slice(half), bytes_max)
 
 
+def sized(batches: Iterable[pa.RecordBatch], bytes_max: int) -> Iterator[pa.RecordBatch]:
+    """Join small batches and cut large ones; a row larger than the size is a batch of its own."""
+    waiting: list[pa.RecordBatch] = []
+    waiting_bytes = 0
+    for batch in batches:
+        for piece in bounded(batch, bytes_max):
+            if waiting and waiting_bytes + piece.nbytes > bytes_max:
+                yield _joined(waiting)
+                waiting, waiting_bytes = [], 0
+            waiting.append(piece)
+            waiting_bytes += piece.nbytes
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    whole: pa.RecordBatch = pa.concat_batches(batches)  # type: ignore[attr-defined]  # not in stubs
+    return whole
+
+
 def storage_of(array: Array) -> Array:
     """Take an extension type off an array."""
     return array.storage if isinstance(array, pa.ExtensionArray) else array

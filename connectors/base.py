@@ -107,7 +107,7 @@ class Scan:
     """Which rows and columns of a table are wanted.
 
     Attributes:
-        columns: names; None = all. They come in the order of the table.
+        columns: names, at least one; None = all. They come in the order of the table.
         after: for an incremental refresh; only with ``is_incremental``.
         where: a condition in the source's own dialect, made by the engine, never user text; only
             with a ``dialect``.
@@ -172,6 +172,7 @@ class SourceContext:
         local_files: folders whose files may be read; see :func:`connectors.local_paths.check_path`.
         connect_timeout_s: for one attempt to connect, and to log in.
         statement_timeout_s: told to the source, where it has such a setting, for each statement.
+        memory_bytes: what the whole process may use; a driver with a limit of its own gets half.
         batch_bytes: a batch should hold about so many bytes, never many times as many.
         parts_max: parts that will be opened side by side.
         scratch: an empty folder for temporary files; removed afterwards.
@@ -182,6 +183,7 @@ class SourceContext:
     local_files: tuple[Path, ...]
     connect_timeout_s: float
     statement_timeout_s: float
+    memory_bytes: int
     batch_bytes: int
     parts_max: int
     scratch: Path

@@ -3,9 +3,11 @@
 The endpoint, if one is set, passes the door out. Without one it is Amazon's own. The region has a
 default where a library would ask the machine it runs on: its environment and metadata.
 
-The trap: the libraries resolve the endpoint's name themselves, and follow its redirects.
+The trap: the libraries resolve names themselves, follow redirects, and build a host of the region
+and the bucket. So all their connections are made by a proxy of this process, which judges each.
 """
 
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +17,7 @@ from pydantic import Field, SecretStr
 from connectors.base import SourceContext
 from connectors.errors import OptionsInvalid
 from connectors.hosts import resolve_host
+from connectors.judging_proxy import JudgingProxy
 from connectors.options import AuthForm, SourceOptions
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -70,6 +73,7 @@ def arrow_filesystem(options: S3Options, context: SourceContext) -> S3FileSystem
         "region": options.s3_region or DEFAULT_REGION,
         "connect_timeout": context.connect_timeout_s,
         "request_timeout": context.statement_timeout_s,
+        "proxy_options": _proxy_url(context),
     }
     if options.s3_endpoint is not None:
         settings |= {"endpoint_override": url.netloc, "scheme": url.scheme}
@@ -93,12 +97,16 @@ def object_store_options(options: S3Options, context: SourceContext) -> dict[str
         "aws_secret_access_key": options.reveal("s3_secret_access_key"),
         "aws_allow_http": "true" if (options.s3_endpoint or "").startswith("http:") else None,
         "aws_skip_signature": "true" if options.s3_access_key_id is None else None,
+        "proxy_url": _proxy_url(context),
     }
     return {key: value for key, value in given.items() if value is not None}
 
 
 def pyiceberg_properties(options: S3Options, context: SourceContext) -> dict[str, str]:
-    """Return the ``s3.*`` properties of a pyiceberg catalog."""
+    """Return the ``s3.*`` properties of a pyiceberg catalog.
+
+    The proxy is among them also for the sake of an endpoint that the catalog may name.
+    """
     check_endpoint(options, context)
     given = {
         "s3.endpoint": options.s3_endpoint,
@@ -106,5 +114,16 @@ def pyiceberg_properties(options: S3Options, context: SourceContext) -> dict[str
         "s3.access-key-id": options.s3_access_key_id,
         "s3.secret-access-key": options.reveal("s3_secret_access_key"),
         "s3.anonymous": "true" if options.s3_access_key_id is None else None,
+        "s3.proxy-uri": _proxy_url(context),
     }
     return {key: value for key, value in given.items() if value is not None}
+
+
+def _proxy_url(context: SourceContext) -> str:
+    return _proxy(context.allow_private, context.connect_timeout_s).url
+
+
+@cache
+def _proxy(allow_private: bool, connect_timeout_s: float) -> JudgingProxy:
+    # Two threads that are the first may each start one, which does no harm.
+    return JudgingProxy(allow_private=allow_private, connect_timeout_s=connect_timeout_s)

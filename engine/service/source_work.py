@@ -90,6 +90,7 @@ async def prepared(engine: Engine, connection: Connection) -> AsyncIterator[Plac
         local_files=tuple(str(folder.absolute()) for folder in settings.local_files),
         connect_timeout_s=settings.source_connect_timeout_s,
         statement_timeout_s=settings.sync_timeout_s,
+        memory_bytes=settings.source_memory_bytes,
         batch_bytes=settings.source_batch_bytes,
         parts_max=settings.source_parts_max,
     )

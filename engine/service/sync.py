@@ -104,12 +104,23 @@ async def _first_sync(engine: Engine, found: FoundTable) -> FoundTable:
 
 
 async def _claim(engine: Engine, found: FoundTable) -> str | None:
-    return await engine.db.write(
-        sync_store.claim_sync,
-        found.table,
-        owner=engine.owner,
-        lease_s=engine.settings.sync_lease_s,
+    claiming = asyncio.ensure_future(
+        engine.db.write(
+            sync_store.claim_sync,
+            found.table,
+            owner=engine.owner,
+            lease_s=engine.settings.sync_lease_s,
+        )
     )
+    try:
+        return await asyncio.shield(claiming)
+    except asyncio.CancelledError:
+        # What is being written comes to be: a lease without a holder would block the table.
+        with suppress(CatalogError):
+            token = await claiming
+            if token is not None:
+                await engine.db.write(sync_store.release_sync, found.table.id, token)
+        raise
 
 
 async def _later(engine: Engine, found: FoundTable) -> FoundTable:
@@ -144,16 +155,17 @@ async def _sync(
             engine.syncs.slot(found.connection.id, engine.settings.source_concurrency),
         ):
             version = await _fetch(engine, found, report, incremental=incremental)
-            await engine.db.write(sync_store.publish_copy, found.table.id, token, version)
+            table = await engine.db.write(sync_store.publish_copy, found.table, token, version)
     except _LeaseLost:
         raise errors.Conflict(f"Table '{name}' was purged or deleted while it was synced") from None
     except errors.EngineError as error:
         log.warning("sync.failed", table_id=found.table.id, error=type(error).__name__)
         raise type(error)(f"Table '{name}' could not be synced: {error.message}") from error
     log.info("sync.succeeded", table_id=found.table.id, rows=version.row_count)
-    fresh = await reload(engine, found)
-    if fresh.table.is_synced:
-        engine.syncs.afterwards(make_in_background(engine, fresh))
+    # As it was published, and not read again: a purge by now must not take the rows away from
+    # whoever waited for them.
+    fresh = FoundTable(found.connection, table, version.files)
+    engine.syncs.afterwards(make_in_background(engine, fresh))
     return fresh
 
 

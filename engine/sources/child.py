@@ -76,6 +76,7 @@ def _opened(spec: SourceSpec, scratch: Path) -> Iterator[Connector[Any, Any]]:
         local_files=tuple(map(Path, spec.local_files)),
         connect_timeout_s=spec.connect_timeout_s,
         statement_timeout_s=spec.statement_timeout_s,
+        memory_bytes=spec.memory_bytes,
         batch_bytes=spec.batch_bytes,
         parts_max=spec.parts_max,
         scratch=scratch,

@@ -24,6 +24,7 @@ class SourceSpec:
     local_files: tuple[str, ...]
     connect_timeout_s: float
     statement_timeout_s: float
+    memory_bytes: int
     batch_bytes: int
     parts_max: int
 

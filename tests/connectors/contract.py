@@ -94,6 +94,7 @@ def context_for(folder: Path, **changes: Any) -> SourceContext:
         local_files=(Path(tempfile.gettempdir()),),
         connect_timeout_s=5,
         statement_timeout_s=60,
+        memory_bytes=1 << 30,
         batch_bytes=BATCH_BYTES,
         parts_max=2,
         scratch=scratch,

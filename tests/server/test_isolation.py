@@ -72,10 +72,15 @@ def furnish(client: httpx.Client) -> dict[str, str]:
     job = made(client.post("/v1/refresh", json={"dataset_id": dataset["id"], "async": True}))
     saved = made(client.post("/v1/queries", json={"name": "mine", "sql": "SELECT 1"}))
     secret = made(client.post("/v1/secrets", json={"name": "mine", "value": "x"}))
-    options = {"host": "127.0.0.1", "port": 1, "user": "u", "database": "d"}
-    source = {"name": "mine", "source_type": "postgres", "config": options, "skip_discovery": True}
+    options: dict[str, Any] = {"host": "127.0.0.1", "port": 1, "user": "u", "database": "d"}
+    connection: dict[str, Any] = {
+        "name": "mine",
+        "source_type": "postgres",
+        "config": options,
+        "skip_discovery": True,
+    }
     return {
-        "connection": made(client.post("/v1/connections", json=source))["id"],
+        "connection": made(client.post("/v1/connections", json=connection))["id"],
         "result": answer["result_id"],
         "run": answer["query_run_id"],
         "dataset": dataset["id"],

@@ -17,7 +17,7 @@ from typing import ClassVar
 import pyarrow as pa
 from typing_extensions import override
 
-from connectors.arrow_batches import conform
+from connectors.arrow_batches import conform, sized
 from connectors.base import (
     Capabilities,
     Connector,
@@ -30,7 +30,6 @@ from connectors.base import (
 from connectors.drivers import load_driver
 from connectors.errors import OptionsInvalid, SourceFailed, TableGone
 from connectors.local_paths import check_path
-from connectors.sources.duckdb.batches import sized
 from connectors.sources.duckdb.catalog import read_tables
 from connectors.sources.duckdb.column_types import literal, quoted
 from connectors.sources.duckdb.database import Connection, Instance, open_file, open_motherduck
@@ -226,7 +225,13 @@ class DuckDBConnector(DuckConnector[DuckDBOptions]):
         context = self.context
         spill = context.scratch / "spill"
         spill.mkdir(exist_ok=True)
-        return open_file(self._file, threads=context.parts_max, scratch=spill, output=output)
+        return open_file(
+            self._file,
+            threads=context.parts_max,
+            memory_bytes=context.memory_bytes // 2,
+            scratch=spill,
+            output=output,
+        )
 
     @property
     def _file(self) -> Path:
@@ -261,7 +266,11 @@ class MotherDuckConnector(DuckConnector[MotherDuckOptions]):
             raise OptionsInvalid("A MotherDuck connection needs a token")
         context = self.context
         return open_motherduck(
-            self.options.database, token, threads=context.parts_max, scratch=context.scratch
+            self.options.database,
+            token,
+            threads=context.parts_max,
+            memory_bytes=context.memory_bytes // 2,
+            scratch=context.scratch,
         )
 
 

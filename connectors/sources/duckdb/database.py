@@ -16,7 +16,6 @@ from typing import Any
 from connectors.drivers import load_driver
 from connectors.sources.duckdb.column_types import TypeParser, literal, quoted
 
-MEMORY_LIMIT = "1GiB"
 """For DuckDB's own buffers. A vector of 2,048 rows of the widest table must fit, several times."""
 
 Connection = Any
@@ -38,12 +37,15 @@ class Instance:
         return cursor
 
 
-def open_file(path: Path, *, threads: int, scratch: Path, output: Path | None = None) -> Instance:
+def open_file(
+    path: Path, *, threads: int, memory_bytes: int, scratch: Path, output: Path | None = None
+) -> Instance:
     """Open a file read-only.
 
     Args:
         path: of the database.
         threads: that a statement may use.
+        memory_bytes: what DuckDB may reserve.
         scratch: where DuckDB may spill to.
         output: the one file that ``COPY`` may write.
 
@@ -51,7 +53,7 @@ def open_file(path: Path, *, threads: int, scratch: Path, output: Path | None = 
         duckdb.Error: it cannot be opened.
     """
     with ExitStack() as on_failure:
-        connection = _bare(threads, scratch)
+        connection = _bare(threads, memory_bytes, scratch)
         on_failure.callback(connection.close)
         alias = 'AS "memory_db" ' if path.name.partition(".")[0].lower() == "memory" else ""
         connection.execute(f"ATTACH {literal(str(path))} {alias}(TYPE duckdb, READ_ONLY)")
@@ -65,7 +67,9 @@ def open_file(path: Path, *, threads: int, scratch: Path, output: Path | None = 
         return Instance(connection, str(catalog), TypeParser(connection))
 
 
-def open_motherduck(database: str, token: str, *, threads: int, scratch: Path) -> Instance:
+def open_motherduck(
+    database: str, token: str, *, threads: int, memory_bytes: int, scratch: Path
+) -> Instance:
     """Open a database at MotherDuck.
 
     In its SaaS mode the extension refuses local files, other extensions and changes of settings.
@@ -75,7 +79,7 @@ def open_motherduck(database: str, token: str, *, threads: int, scratch: Path) -
         duckdb.Error: the extension is not installed, or the database cannot be opened.
     """
     with ExitStack() as on_failure:
-        connection = _bare(threads, scratch)
+        connection = _bare(threads, memory_bytes, scratch)
         on_failure.callback(connection.close)
         connection.execute("LOAD motherduck")
         connection.execute(f"SET motherduck_token = {literal(token)}")
@@ -86,11 +90,11 @@ def open_motherduck(database: str, token: str, *, threads: int, scratch: Path) -
         return Instance(connection, database, TypeParser(connection))
 
 
-def _bare(threads: int, scratch: Path) -> Connection:
+def _bare(threads: int, memory_bytes: int, scratch: Path) -> Connection:
     connection = load_driver("duckdb").connect(
         ":memory:",
         config={
-            "memory_limit": MEMORY_LIMIT,
+            "memory_limit": f"{memory_bytes}B",
             "threads": str(threads),
             "temp_directory": str(scratch),
             "autoinstall_known_extensions": "false",

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from typing_extensions import override
 
+from connectors.arrow_batches import bounded
 from connectors.base import (
     Capabilities,
     Connector,
@@ -87,7 +88,7 @@ class FilesConnector(Connector[FilesOptions, FilesPart]):
         left = math.inf if part.limit is None else part.limit
         for unit in part.units:
             for read in part.reader.batches(unit, part.wanted):
-                for batch in _bounded(_finished(read, unit, part), self.context.batch_bytes):
+                for batch in bounded(_finished(read, unit, part), self.context.batch_bytes):
                     if batch.num_rows >= left:
                         yield batch.slice(0, int(left))
                         return
@@ -177,13 +178,3 @@ def _finished(read: Any, unit: Unit, part: FilesPart) -> pa.RecordBatch:  # noqa
         for name in part.schema.names
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=part.schema)
-
-
-def _bounded(batch: pa.RecordBatch, batch_bytes: int) -> Iterator[pa.RecordBatch]:
-    """Halve a batch until no piece of several rows is too large."""
-    if batch.nbytes <= batch_bytes or batch.num_rows < 2:  # noqa: PLR2004 - one row stays whole
-        yield batch
-        return
-    half = batch.num_rows // 2
-    yield from _bounded(batch.slice(0, half), batch_bytes)
-    yield from _bounded(batch.slice(half), batch_bytes)

@@ -1,7 +1,7 @@
 """Makes record batches of about one size from the rows of a cursor."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
@@ -43,33 +43,3 @@ def unfit(column: str, kind: Kind, error: Unfit) -> SourceFailed:
         f"Column '{column}' is read as {kind.arrow} because of its declared type, and holds {error}"
         " that is none; name it in 'text_columns' to read it as text"
     )
-
-
-def sized(batches: Iterable[pa.RecordBatch], size_bytes: int) -> Iterator[pa.RecordBatch]:
-    """Join small batches and cut large ones; a row larger than the size is a batch of its own."""
-    waiting: list[pa.RecordBatch] = []
-    waiting_bytes = 0
-    for batch in batches:
-        for piece in _cut(batch, size_bytes):
-            if waiting and waiting_bytes + piece.nbytes > size_bytes:
-                yield _joined(waiting)
-                waiting, waiting_bytes = [], 0
-            waiting.append(piece)
-            waiting_bytes += piece.nbytes
-    if waiting:
-        yield _joined(waiting)
-
-
-def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
-    whole: pa.RecordBatch = pa.concat_batches(batches)  # type: ignore[attr-defined]  # not in stubs
-    return whole
-
-
-def _cut(batch: pa.RecordBatch, size_bytes: int) -> Iterator[pa.RecordBatch]:
-    """Halve a batch until its pieces fit."""
-    if batch.nbytes <= size_bytes or batch.num_rows <= 1:
-        yield batch
-        return
-    half = batch.num_rows // 2
-    yield from _cut(batch.slice(0, half), size_bytes)
-    yield from _cut(batch.slice(half), size_bytes)

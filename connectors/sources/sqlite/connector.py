@@ -16,10 +16,11 @@ from typing import ClassVar
 import pyarrow as pa
 from typing_extensions import override
 
+from connectors.arrow_batches import sized
 from connectors.base import Capabilities, Connector, Part, Scan, SourceContext, SourceTable
 from connectors.errors import SourceFailed, TableGone
 from connectors.local_paths import check_path
-from connectors.sources.sqlite.batches import read_batches, sized, unfit
+from connectors.sources.sqlite.batches import read_batches, unfit
 from connectors.sources.sqlite.catalog import SCHEMA, kind_of_column, read_tables
 from connectors.sources.sqlite.database import check_version, needs_a_copy, opened, typed_errors
 from connectors.sources.sqlite.declared_types import kind_of, kind_of_arrow

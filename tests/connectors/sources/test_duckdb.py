@@ -492,11 +492,11 @@ class TestParquet:
         ]
 
     def test_what_does_not_fit_into_memory_is_left_to_the_stream(
-        self, file: DuckDBFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, file: DuckDBFile, tmp_path: Path
     ) -> None:
-        monkeypatch.setattr("connectors.sources.duckdb.database.MEMORY_LIMIT", "48MiB")
         path = tmp_path / "wide.parquet"
-        with open_path(file.path, tmp_path) as connector:
+        context = context_for(tmp_path, memory_bytes=96 << 20)
+        with DuckDBConnector(DuckDBOptions(path=str(file.path)), context) as connector:
             (part,) = connector.plan_fetch(connector.describe("main", "wide"), Scan())
             assert connector.write_parquet(part, path) is None
             assert not path.exists()
