@@ -119,7 +119,6 @@ class Engine:
         self.callers = _identity_cache()
         self.versions = TimedCache(keep_s=VERSIONS_CACHE_S, entries_max=_CACHE_ENTRIES_MAX)
         self.remote_tables = TimedCache(keep_s=VERSIONS_CACHE_S, entries_max=_CACHE_ENTRIES_MAX)
-        self.remote_views = RemoteViews()
         self._stack = AsyncExitStack()
 
     @classmethod
@@ -174,6 +173,7 @@ class Engine:
     async def _start(self) -> None:
         self.owner = await asyncio.to_thread(self._folder.instance_id)
         await asyncio.to_thread(self._folder.empty_spill)
+        self.remote_views = RemoteViews(self._folder.path / "spill")
         self.blobs = await asyncio.to_thread(open_blob_store, self.settings)
         await self._recover()
         self._stack.push_async_callback(asyncio.to_thread, self._folder.empty_spill)

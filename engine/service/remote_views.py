@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pyarrow.parquet as pq
 
@@ -39,9 +40,10 @@ class _View:
 
 
 class RemoteViews:
-    """Files by workspace and view; made when needed, removed when superseded."""
+    """Files by workspace and view in a folder that workers may read; made when needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._views: OrderedDict[tuple[str, str], _View] = OrderedDict()
         self._superseded: deque[tuple[float, Path]] = deque()
         self._making = asyncio.Lock()
@@ -71,7 +73,7 @@ class RemoteViews:
         if revision[0]:
             listed = await engine.db.read(table_store.list_named, workspace_id)
             if listed:
-                path = engine.blobs.stage(".parquet")
+                path = self._folder / f"{view}-{uuid4().hex}.parquet"
                 await asyncio.to_thread(_write, view, listed, path)
         self._supersede((workspace_id, view))
         made = self._views[workspace_id, view] = _View(revision, path)
