@@ -20,12 +20,12 @@ TABLE = "points"
 _POSTGRES = """
 CREATE TABLE points AS SELECT
   g::bigint AS id,
-  (g * 7919 % 100000)::int AS customer,
-  ((g * 37 % 10000000) / 100.0)::numeric(12, 2) AS amount,
-  ((g * 13 % 100000) / 1000.0)::numeric(9, 3) AS rate,
+  (g::bigint * 7919 % 100000)::int AS customer,
+  ((g::bigint * 37 % 10000000) / 100.0)::numeric(12, 2) AS amount,
+  ((g::bigint * 13 % 100000) / 1000.0)::numeric(9, 3) AS rate,
   timestamptz '2024-01-01 00:00:00+00' + g * interval '7 seconds' AS created_at,
   md5(g::text)::uuid AS token,
-  'name ' || (g * 31 % 1000000) AS name,
+  'name ' || (g::bigint * 31 % 1000000) AS name,
   (ARRAY['red', 'green', 'blue', 'black'])[1 + g % 4] AS colour,
   g / 3.0::float8 AS ratio,
   g % 3 = 0 AS paid
