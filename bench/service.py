@@ -40,12 +40,15 @@ class Service:
     port: int
     data_folder: Path = Path()
 
-    def call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+    def call(
+        self, method: str, path: str, body: object = None, *, workspace_id: str | None = None
+    ) -> Any:  # noqa: ANN401 - JSON
         """Send one JSON request and return the parsed answer."""
         connection = http.client.HTTPConnection(_HOST, self.port, timeout=_ANSWER_TIMEOUT_S)
         content = None if body is None else json.dumps(body)
+        scope = {} if workspace_id is None else {"X-Workspace-Id": workspace_id}
         try:
-            connection.request(method, path, content, _HEADERS)
+            connection.request(method, path, content, _HEADERS | scope)
             return _answer(connection)
         finally:
             connection.close()

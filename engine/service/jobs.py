@@ -7,6 +7,7 @@ before its commit. A job that may be tried again waits longer after each attempt
 """
 
 import asyncio
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -40,6 +41,7 @@ JOB_TYPES = frozenset(
 _LIMIT_DEFAULT = 50
 _PAUSE_MOST_S = 600.0
 _PAUSES_GROW = 20
+_PROGRESS_S = 1.0
 
 # What the same input would meet again: trying again is of no use.
 _FINAL_ERRORS = (
@@ -161,6 +163,8 @@ class _JobWork:
         self._lease_s = lease_s
         self._attempts_max = attempts_max
         self._progress: dict[str, int] = {}
+        self._shown: dict[str, int] = {}
+        self._beat_at = time.monotonic()
         self._is_finished = False
 
     @property
@@ -174,10 +178,15 @@ class _JobWork:
     def report(self, progress: Mapping[str, int]) -> None:
         self._progress.update(progress)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether there is progress to show, or the lease to be kept."""
+        waited_s = time.monotonic() - self._beat_at
+        return self._shown != self._progress or waited_s > self._lease_s / 3
+
     async def heartbeat(self) -> bool:
-        return await self._db.write(
-            job_store.heartbeat, self.job, self._lease_s, dict(self._progress)
-        )
+        self._shown, self._beat_at = dict(self._progress), time.monotonic()
+        return await self._db.write(job_store.heartbeat, self.job, self._lease_s, self._shown)
 
     async def commit(
         self, effect: Callable[[Connection], T], *, to_result: Callable[[T], dict[str, Any]]
@@ -194,7 +203,11 @@ class _JobWork:
         return value
 
     async def conclude(self, result: dict[str, Any], *, warning: str | None) -> None:
-        await self._db.write(job_store.finish, self.job, result, warning=warning)
+        def conclude(conn: Connection) -> None:
+            job_store.heartbeat(conn, self.job, self._lease_s, dict(self._progress))
+            job_store.finish(conn, self.job, result, warning=warning)
+
+        await self._db.write(conclude)
         self._is_finished = True
 
     async def finish(self) -> None:
@@ -295,7 +308,9 @@ class JobRunner:
 
     async def _keep_lease(self, work: _JobWork, doing: asyncio.Task[None]) -> None:
         while True:
-            await asyncio.sleep(self._engine.settings.job_lease_s / 3)
+            await asyncio.sleep(min(_PROGRESS_S, self._engine.settings.job_lease_s / 3))
+            if not work.is_due:
+                continue
             try:
                 is_ours = await work.heartbeat()
             except CatalogError as error:

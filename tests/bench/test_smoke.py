@@ -82,6 +82,13 @@ def test_syncs_are_measured_against_their_peers(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
+def test_listings_are_measured_in_a_small_and_a_large_workspace(tmp_path: Path) -> None:
+    report = run_quick("listings", tmp_path)
+    assert {row["tables"] for row in report["rows"]} == {20, 200}
+    assert len(report["goals"]) == 4
+
+
 def test_a_goal_is_met_at_its_bound_and_missed_past_it() -> None:
     assert at_most("latency", 1.5, 1.5).met
     assert not at_most("latency", 1.51, 1.5).met

@@ -35,7 +35,16 @@ def test_help_and_version_name_every_command(tidemill: Run) -> None:
     finished = tidemill("--help")
     text = finished.stdout.decode()
     assert finished.returncode == 0
-    for command in ("serve", "query", "upload", "token", "secrets", "settings", "demo"):
+    for command in (
+        "serve",
+        "query",
+        "upload",
+        "connection",
+        "token",
+        "secrets",
+        "settings",
+        "demo",
+    ):
         assert command in text
     assert tidemill("-h").stdout == finished.stdout
     assert b"--table" in tidemill("upload", "-h").stdout

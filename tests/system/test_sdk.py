@@ -11,6 +11,7 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.server.running import TOKEN
@@ -23,6 +24,19 @@ _ROOT = Path(__file__).parents[2]
 _SDK = Path(__file__).parent / "sdk"
 _RUN_TIMEOUT_S = 120
 _INSTALL_TIMEOUT_S = 300
+
+# A table of each kind of column, one with values that cannot be kept, one that cannot be read.
+_TABLES = """
+CREATE TABLE people AS SELECT i::INTEGER AS id, 'person ' || i AS name, i / 2 AS height,
+  CASE WHEN i % 2 = 0 THEN 'red' WHEN i % 10 IN (3, 5) THEN 'blue' END AS colour,
+  DATE '1950-01-01' + i::INTEGER AS born, i % 2 = 0 AS active, NULL::INTEGER AS nothing
+  FROM range(1000) AS t(i);
+CREATE SCHEMA other;
+CREATE TABLE other.things (id INTEGER NOT NULL, word VARCHAR);
+INSERT INTO other.things VALUES (0, 'zero'), (1, 'one'), (2, NULL);
+CREATE TABLE endless AS SELECT unnest([DATE '2024-02-29', DATE 'infinity']) AS day;
+CREATE VIEW broken AS SELECT CASE WHEN id >= 0 THEN error('on purpose') END AS x FROM people;
+"""
 
 CHECKS = tuple(
     name
@@ -50,12 +64,23 @@ def sdk_python(version: str) -> Path:
     return python
 
 
+@pytest.fixture(scope="module")
+def duckdb_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file to connect; the environments of the SDK have no DuckDB."""
+    path = tmp_path_factory.mktemp("sdk") / "people.duckdb"
+    with duckdb.connect(str(path)) as database:
+        database.execute(_TABLES)
+    return path
+
+
 @pytest.fixture(scope="module", params=VERSIONS)
-def outcomes(request: pytest.FixtureRequest, start_server: StartServer) -> dict[str, str | None]:
+def outcomes(
+    request: pytest.FixtureRequest, start_server: StartServer, duckdb_path: Path
+) -> dict[str, str | None]:
     """What came of each check with one version: None, or its traceback."""
-    server = start_server()
-    python = sdk_python(request.param)
-    command = [str(python), "-m", "tests.system.sdk.run_checks", server.url, TOKEN, request.param]
+    server = start_server(local_files=duckdb_path.parent)
+    program = [str(sdk_python(request.param)), "-m", "tests.system.sdk.run_checks"]
+    command = [*program, server.url, TOKEN, request.param, str(duckdb_path)]
     finished = subprocess.run(
         command, cwd=_ROOT, capture_output=True, text=True, timeout=_RUN_TIMEOUT_S, check=False
     )

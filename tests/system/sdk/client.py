@@ -17,9 +17,10 @@ CARS = b"name,mpg,year\nvolvo,21.5,1970\nfiat,29.0,1974\nsaab,,1978\n"
 
 
 class User:
-    """Somebody who has a host, a token and one version of the SDK."""
+    """Somebody who has a host, a token, one version of the SDK, and a DuckDB file beside the host."""
 
-    def __init__(self, host: str, token: str, version: str) -> None:
+    def __init__(self, host: str, token: str, version: str, duckdb_path: str) -> None:
+        self.duckdb_path = duckdb_path
         self.host = host
         self.token = token
         self.version = version

@@ -1,4 +1,4 @@
-"""Run every check with the SDK that is installed: ``python -m ... HOST TOKEN VERSION``.
+"""Run every check with the SDK that is installed: ``python -m ... HOST TOKEN VERSION FILE``.
 
 Writes one JSON line for each check to standard output: its name, and its traceback if it failed.
 """
@@ -7,14 +7,14 @@ import json
 import sys
 import traceback
 
-from tests.system.sdk import check_data, check_queries, check_rest
+from tests.system.sdk import check_connections, check_data, check_queries, check_rest
 from tests.system.sdk.client import User
 
 
 def main() -> None:
-    host, token, version = sys.argv[1:]
-    user = User(host, token, version)
-    for module in (check_data, check_queries, check_rest):
+    host, token, version, duckdb_path = sys.argv[1:]
+    user = User(host, token, version, duckdb_path)
+    for module in (check_connections, check_data, check_queries, check_rest):
         for name, check in vars(module).items():
             if not name.startswith("check_"):
                 continue
