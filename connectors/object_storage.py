@@ -35,7 +35,13 @@ class S3Options(SourceOptions):
     s3_endpoint: str | None = Field(
         None, description="URL of an S3-compatible service; empty = Amazon S3."
     )
-    s3_region: str | None = Field(None, description="Region of the bucket.", examples=["eu-west-1"])
+    # It becomes a part of a host name.
+    s3_region: str | None = Field(
+        None,
+        description="Region of the bucket.",
+        examples=["eu-west-1"],
+        pattern=r"^[a-z0-9-]{1,64}$",
+    )
     s3_access_key_id: str | None = Field(None, description="Access key id.")
     s3_secret_access_key: SecretStr | None = Field(None, description="Secret of the access key.")
 
