@@ -9,6 +9,17 @@ from pathlib import Path
 
 from connectors.errors import EgressRefused, SourceUnreachable
 
+_KEPT_OUT: list[Path] = []
+
+
+def keep_out(folder: Path) -> None:
+    """Refuse a folder, with everything below it, for the life of this process.
+
+    For the service's own data folder: it holds every workspace's data, and may lie below a folder that
+    connections may read.
+    """
+    _KEPT_OUT.append(folder.resolve())
+
 
 def check_path(path: str | Path, folders: Iterable[Path]) -> Path:
     """Return the real path of an existing file or folder that may be read.
@@ -30,8 +41,12 @@ def check_path(path: str | Path, folders: Iterable[Path]) -> Path:
     if not given.is_absolute():
         raise EgressRefused("The path must be absolute")
     real = given.resolve()
-    if not any(real == folder or folder in real.parents for folder in allowed):
+    if not _is_below(real, allowed) or _is_below(real, _KEPT_OUT):
         raise EgressRefused("The path is not below a folder of TIDEMILL_LOCAL_FILES")
     if not real.exists():
         raise SourceUnreachable("There is no such file or folder")
     return real
+
+
+def _is_below(path: Path, folders: Iterable[Path]) -> bool:
+    return any(path == folder or folder in path.parents for folder in folders)

@@ -6,6 +6,7 @@ ends with the process. Whatever a task raises becomes one FAILED frame.
 
 import importlib
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ import orjson
 
 from connectors.base import Connector, SourceContext
 from connectors.hosts import guard_sockets
+from connectors.local_paths import keep_out
 from connectors.options import parse_options
 from connectors.registry import connector_class
 from engine.datasets.widening import settled
@@ -46,6 +48,7 @@ for _module in _COMMON:
 def serve(sock: socket.socket) -> None:
     """Answer tasks until the parent hangs up."""
     channel = Channel(sock)
+    keep_out(Path(sys.argv[2]))
     with suppress(ParentGone):
         channel.send(Kind.READY)
         channel.flush()

@@ -174,6 +174,17 @@ async def test_a_file_outside_the_local_files_is_not_opened(engine: Engine, call
     assert "TIDEMILL_LOCAL_FILES" in (made.discovery_error or "")
 
 
+async def test_the_data_folder_is_no_source_even_where_local_files_hold_it(
+    engine: Engine, caller: Caller
+) -> None:
+    catalog = engine.settings.data_dir.absolute() / "catalog.db"
+    assert catalog.is_relative_to(engine.settings.local_files[0])
+    made, _ = await connections.create_connection(
+        engine, caller, NewConnection("own", "sqlite", {"path": str(catalog)})
+    )
+    assert "TIDEMILL_LOCAL_FILES" in (made.discovery_error or "")
+
+
 async def test_private_hosts_need_permission(engine: Engine, caller: Caller) -> None:
     engine.settings = engine.settings.model_copy(update={"egress_allow_private": False})
     for number, host in enumerate(("127.0.0.1", "10.0.0.1", "169.254.169.254", "/run")):
