@@ -228,6 +228,8 @@ class Database:
                 continue
             if outcome.error is None:
                 outcome.future.set_result(outcome.value)
+            elif isinstance(outcome.error, StopIteration):  # which no future takes
+                outcome.future.set_exception(RuntimeError("StopIteration"))
             else:
                 outcome.future.set_exception(outcome.error)
 

@@ -84,11 +84,16 @@ def split_credentials(
     """Take the credentials out of a configuration.
 
     Returns:
-        The configuration without any credential field, and the credentials that are not empty.
+        The configuration without any credential, and the credentials that are not empty. What is no
+        text stays where it is, for the validation to refuse.
     """
     names = options_type.credential_fields()
-    public = {key: value for key, value in config.items() if key not in names}
     given = {key: config[key] for key in names if isinstance(config.get(key), str) and config[key]}
+    public = {
+        key: value
+        for key, value in config.items()
+        if key not in names or not (value is None or isinstance(value, str))
+    }
     return public, given
 
 
@@ -153,7 +158,11 @@ def _read_credential(options_type: type[SourceOptions], credential: str) -> dict
         and document
         and document.keys() <= options_type.model_fields.keys()
     ):
-        return {key: str(value) for key, value in document.items()}
+        return {
+            key: value if isinstance(value, str) else orjson.dumps(value).decode()
+            for key, value in document.items()
+            if value is not None
+        }
     return {names[0]: credential}
 
 

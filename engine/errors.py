@@ -19,6 +19,7 @@ The tree::
     ├── ResourceExhausted           the query needs more memory, spill or rows than its limit
     ├── QueryCrashed                the worker process died under this query
     ├── SourceFailed                a remote source could not be reached or read
+    │   └── RemoteError             it was reached, and answered with an error or broke off
     └── Unavailable                 a part of the service is away; carries ``retry_after_s``
 
 The class docstring is the default message. Messages are shown to clients as they are: no path, DSN
@@ -104,6 +105,10 @@ class QueryCrashed(EngineError):
 
 class SourceFailed(EngineError):
     """The remote source could not be read."""
+
+
+class RemoteError(SourceFailed):
+    """The remote source answered with an error."""
 
 
 class Unavailable(EngineError):

@@ -21,6 +21,7 @@ _ENGINE_ERRORS: tuple[tuple[type[Exception], type[errors.EngineError]], ...] = (
     (catalog_errors.Conflict, errors.Conflict),
     (catalog_errors.InvalidValue, errors.InvalidRequest),
     (catalog_errors.CatalogError, errors.Unavailable),
+    (connector_errors.SourceFailed, errors.RemoteError),
     (connector_errors.SourceError, errors.SourceFailed),
     (connector_errors.TableGone, errors.SourceFailed),
     (connector_errors.ConnectorError, errors.InvalidRequest),

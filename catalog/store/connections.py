@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import BigInteger, Select, delete, func, select, text, type_coerce, update
 from sqlalchemy import Connection as DbConnection
-from sqlalchemy import Select, delete, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from catalog.columns import to_microseconds
 from catalog.errors import Conflict, InvalidValue, NotFound
 from catalog.model import Connection, DiscoveryStatus
 from catalog.store.remote_tables import drop_copies
@@ -21,6 +20,7 @@ from catalog.tables import SCHEDULED_CONNECTION, connections, remote_tables, sec
 
 _COLUMNS = columns_of(connections, Connection)
 _CHANGEABLE = frozenset({"mode", "refresh_interval_s"})
+_MOMENTS = 1 << 40  # 13 days of microseconds, so that sums stay within 64 bits
 
 
 def insert_connection(conn: DbConnection, connection: Connection) -> None:
@@ -119,11 +119,13 @@ def move_schedule(conn: DbConnection, connection: Connection, now: datetime) -> 
 
 def read_revision(conn: DbConnection, workspace_id: str) -> tuple[int, ...]:
     """Return numbers that differ whenever names or columns of remote tables have changed."""
-    query = select(
-        func.count(), func.max(connections.c.discovered_at), func.max(connections.c.created_at)
-    ).where(connections.c.workspace_id == workspace_id)
-    count, *times = conn.execute(query).one()
-    return (count, *(0 if moment is None else to_microseconds(moment) for moment in times))
+    # Sums, not the latest moments: clocks of servers differ, and a clock may be set back.
+    sums = (
+        func.coalesce(func.sum(type_coerce(moment, BigInteger) % _MOMENTS), 0)
+        for moment in (connections.c.discovered_at, connections.c.created_at)
+    )
+    query = select(func.count(), *sums).where(connections.c.workspace_id == workspace_id)
+    return tuple(map(int, conn.execute(query).one()))
 
 
 def record_discovery(

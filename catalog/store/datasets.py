@@ -167,7 +167,8 @@ def delete_dataset(conn: Connection, workspace_id: str, dataset_id: str) -> None
     ).all()
     drop_blobs(conn, keys, utc_now())
     mine = select(dataset_versions.c.id).where(dataset_versions.c.dataset_id == dataset_id)
-    drop_profiles(conn, conn.scalars(mine).all())
+    # Locked: a profile may be about to be kept.
+    drop_profiles(conn, conn.scalars(mine.with_for_update()).all())
     conn.execute(delete(datasets).where(datasets.c.id == dataset_id))
 
 

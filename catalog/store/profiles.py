@@ -41,8 +41,10 @@ def drop_profiles(conn: Connection, version_ids: Collection[str]) -> None:
 
 
 def _version_exists(conn: Connection, version_id: str) -> bool:
+    """Look for the version, and keep others from dropping it before the end of the transaction."""
     owners = (remote_tables.c.version_id, dataset_versions.c.id)
     return any(
-        conn.scalars(select(column).where(column == version_id)).first() is not None
+        conn.scalars(select(column).where(column == version_id).with_for_update(read=True)).first()
+        is not None
         for column in owners
     )

@@ -162,7 +162,9 @@ def get_table(
     found = _read_found(conn.execute(query, {"workspace_id": workspace_id}).mappings())
     if found:
         return found[0]
-    _lock_connection(conn, workspace_id, connection_id)
+    # Not to be locked: this may be a transaction that only reads.
+    if conn.scalars(_own_connection(workspace_id, connection_id)).first() is None:
+        raise NotFound.of("Connection", connection_id)
     raise NotFound.of("Table", f"{schema_name}.{table_name}")
 
 
@@ -266,17 +268,25 @@ def drop_copies(
     ]
     if table_id is not None:
         own.append(remote_tables.c.id == table_id)
-    synced = conn.execute(
-        select(remote_tables.c.id, remote_tables.c.version_id).where(
-            *own, remote_tables.c.version_id.is_not(None)
+    # Also those without a copy are locked: a first sync may be publishing one.
+    rows = conn.execute(
+        select(
+            remote_tables.c.id,
+            remote_tables.c.version_id,
+            (remote_tables.c.cached_schema_ipc != remote_tables.c.schema_ipc).label("differs"),
         )
+        .where(*own)
+        .order_by(remote_tables.c.id)
+        .with_for_update()
     ).all()
+    synced = [row for row in rows if row.version_id is not None]
     for start in range(0, len(synced), _BATCH_ROWS):
         batch = synced[start : start + _BATCH_ROWS]
         drop_files(conn, [row.id for row in batch])
         drop_profiles(conn, [row.version_id for row in batch])
     conn.execute(update(remote_tables).where(*own).values(**_NO_COPY, **NO_LEASE))
-    note_change(conn, connection_id)
+    if any(row.differs for row in rows):
+        note_change(conn, connection_id)
 
 
 def note_change(conn: Connection, connection_id: str) -> None:
@@ -295,13 +305,15 @@ def drop_files(conn: Connection, table_ids: Sequence[str]) -> None:
 
 
 def _lock_connection(conn: Connection, workspace_id: str, connection_id: str) -> None:
-    query = (
-        select(connections.c.id)
-        .where(connections.c.workspace_id == workspace_id, connections.c.id == connection_id)
-        .with_for_update()
-    )
+    query = _own_connection(workspace_id, connection_id).with_for_update()
     if conn.scalars(query).first() is None:
         raise NotFound.of("Connection", connection_id)
+
+
+def _own_connection(workspace_id: str, connection_id: str) -> Select[tuple[str]]:
+    return select(connections.c.id).where(
+        connections.c.workspace_id == workspace_id, connections.c.id == connection_id
+    )
 
 
 def _is_like(conn: Connection, column: Any, pattern: str) -> Any:  # noqa: ANN401 - SQLAlchemy's

@@ -13,8 +13,10 @@ from catalog.errors import Conflict
 from catalog.model import RemoteTable, TableVersion
 from catalog.store.profiles import drop_profiles
 from catalog.store.remote_tables import NO_LEASE, drop_files, note_change
-from catalog.store.rows import utc_now
+from catalog.store.rows import columns_of, utc_now
 from catalog.tables import SYNCING_TABLE, remote_table_files, remote_tables
+
+_TABLE = columns_of(remote_tables, RemoteTable)
 
 
 def claim_sync(conn: Connection, table: RemoteTable, *, owner: str, lease_s: float) -> str | None:
@@ -85,8 +87,34 @@ def is_syncing(conn: Connection, table_id: str) -> bool:
     return conn.scalars(query).first() is not None
 
 
-def publish_copy(conn: Connection, table_id: str, token: str, version: TableVersion) -> None:
+def keep_copy(conn: Connection, table_id: str, token: str) -> None:
+    """End a sync that found nothing new: the copy is as good as one made now.
+
+    Raises:
+        Conflict: the lease is lost, or the table was deleted.
+    """
+    kept = conn.execute(
+        update(remote_tables)
+        .where(remote_tables.c.id == table_id, remote_tables.c.sync_token == token)
+        .values(last_sync=utc_now(), **NO_LEASE)
+    )
+    if kept.rowcount == 0:
+        raise Conflict("The table was deleted or synced by somebody else meanwhile")
+
+
+def publish_copy(
+    conn: Connection, table: RemoteTable, token: str, version: TableVersion
+) -> RemoteTable:
     """Make a copy the one that is read, and end the sync; the copy before is dropped.
+
+    Args:
+        conn: where.
+        table: as it was read before the sync.
+        token: of the lease.
+        version: the copy.
+
+    Returns:
+        The table with this copy.
 
     Raises:
         Conflict: the lease is lost, or the table was deleted.
@@ -95,22 +123,25 @@ def publish_copy(conn: Connection, table_id: str, token: str, version: TableVers
         select(
             remote_tables.c.version_id,
             remote_tables.c.connection_id,
+            remote_tables.c.cursor_column,
             func.coalesce(remote_tables.c.cached_schema_ipc, remote_tables.c.schema_ipc).label(
                 "read_schema_ipc"
             ),
         )
-        .where(remote_tables.c.id == table_id, remote_tables.c.sync_token == token)
+        .where(remote_tables.c.id == table.id, remote_tables.c.sync_token == token)
         .with_for_update()
     ).first()
     if row is None:
         raise Conflict("The table was deleted or synced by somebody else meanwhile")
     if row.read_schema_ipc != version.schema_ipc:
         note_change(conn, row.connection_id)
-    drop_files(conn, [table_id])
+    drop_files(conn, [table.id])
     drop_profiles(conn, [row.version_id] if row.version_id else [])
-    conn.execute(
+    # The cursor may be another column by now, of which this copy's greatest value says nothing.
+    is_same_cursor = row.cursor_column == table.cursor_column
+    changed = conn.execute(
         update(remote_tables)
-        .where(remote_tables.c.id == table_id)
+        .where(remote_tables.c.id == table.id)
         .values(
             version_id=version.id,
             schema_ipc=version.schema_ipc,
@@ -119,16 +150,18 @@ def publish_copy(conn: Connection, table_id: str, token: str, version: TableVers
             row_count=version.row_count,
             size_bytes=version.size_bytes,
             warnings=version.warnings,
-            cursor_value=version.cursor_value,
+            cursor_value=version.cursor_value if is_same_cursor else None,
             **NO_LEASE,
         )
+        .returning(*_TABLE)
     )
+    published = RemoteTable(**changed.mappings().one())
     conn.execute(
         remote_table_files.insert(),
         [
             {
                 "key": file.key,
-                "table_id": table_id,
+                "table_id": table.id,
                 "position": position,
                 "size_bytes": file.size_bytes,
                 "row_count": file.row_count,
@@ -136,3 +169,4 @@ def publish_copy(conn: Connection, table_id: str, token: str, version: TableVers
             for position, file in enumerate(version.files)
         ],
     )
+    return published

@@ -352,7 +352,7 @@ def _parse_show(tokens: list[Token]) -> ParsedSql:
     names, after = _names_at(tokens, 2) if words[:2] in _SHOW_COLUMNS else ((), 0)
     if names and after == len(tokens):
         dotted = ".".join('"' + part.replace('"', '""') + '"' for part in names[0])
-        return ParsedSql(f"DESCRIBE {dotted}", "describe", names, is_plain=False)
+        return ParsedSql(f"DESCRIBE {dotted}", "describe", names, is_plain=False, reads_rows=False)
     raise StatementForbidden("Only SHOW TABLES and SHOW COLUMNS FROM a table are supported.")
 
 

@@ -9,6 +9,8 @@ here; NaN is the greatest number here and unequal to everything in some; values 
 a decimal, infinite dates) are not NULL there.
 """
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +22,6 @@ from sqlglot.errors import SqlglotError
 WRITTEN_IN = "postgres"
 """The dialect the engine's unparser writes for this module."""
 
-_NAN_IS_GREATEST = frozenset({"duckdb", "postgres", "redshift", "snowflake", "mysql", "sqlite"})
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
 _MIRRORED: dict[type[exp.Expr], type[exp.Expr]] = {
     exp.LT: exp.GT,
@@ -28,7 +29,20 @@ _MIRRORED: dict[type[exp.Expr], type[exp.Expr]] = {
     exp.LTE: exp.GTE,
     exp.GTE: exp.LTE,
 }
-_MICROSECOND_CHARS = len("2020-01-01 00:00:00.000000")
+_MOMENT = re.compile(
+    r"(?P<day>\d{4}-\d\d-\d\d)(?:[T ](?P<time>\d\d:\d\d:\d\d(?:\.\d{1,6})?)(?:Z|\+00:00)?)?"
+)
+_HAVE_NO_NAN = frozenset({"mysql", "sqlite"})
+_TEXT_MAY_BE_JSON = frozenset({"clickhouse", "mysql", "redshift", "snowflake"})
+"""A value that is none of text there is compared with JSON text as what that text stands for."""
+_HAVE_YEARS = frozenset({"mysql"})
+"""A small number beside a YEAR, which arrives as int16, is taken for the last two digits of one."""
+_HAVE_OIDS = frozenset({"postgres"})
+"""A negative number beside an OID, which arrives as int64, is taken for a large one."""
+_HAVE_OTHER_DATES = frozenset({"clickhouse"})
+"""Dates out of range are moved into it, and decimals compared as floats."""
+_HAVE_OTHER_TIMES = frozenset({"clickhouse", "snowflake"})
+"""Moments are finer than what arrives, or their zone depends on settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +73,14 @@ def push_condition(sql: str | None, schema: pa.Schema, dialect: str) -> Pushed:
     if sql is None:
         return Pushed(None, is_exact=True)
     try:
-        where = sqlglot.parse_one(sql, read=WRITTEN_IN).args.get("where")
-    except SqlglotError:
+        return _push(sql, schema, dialect)
+    except (SqlglotError, RecursionError):
         return Pushed(None, is_exact=False)
-    if where is None:
-        return Pushed(None, is_exact=False)
-    conjuncts = list(_conjuncts(where.this))
+
+
+def _push(sql: str, schema: pa.Schema, dialect: str) -> Pushed:
+    where = sqlglot.parse_one(sql, read=WRITTEN_IN).args.get("where")
+    conjuncts = list(_conjuncts(where.this)) if where is not None else []
     leaf = _Leaf({field.name: field.type for field in schema}, dialect)
     kept = [each for each in map(leaf.translate, conjuncts) if each is not None]
     if not kept:
@@ -114,7 +130,7 @@ class _Leaf:
         dtype = self._type_of(column)
         if dtype is None or not self._may_compare(dtype, kind):
             return None
-        value = _literal_of(right.unnest(), dtype)
+        value = self._literal_of(right.unnest(), dtype)
         return None if value is None else kind(this=_bare(column), expression=value)
 
     def _membership(self, condition: exp.In) -> exp.Expr | None:
@@ -130,6 +146,8 @@ class _Leaf:
         inner = condition.this.unnest() if is_negated else condition
         if not isinstance(inner, exp.Is) or not isinstance(inner.expression, exp.Null):
             return None
+        if inner.args.get("negate"):
+            is_negated = not is_negated
         dtype = self._type_of(inner.this.unnest())
         # Values of these arrive as they are, or as NULL when they are NULL.
         if dtype is None or not (pa.types.is_integer(dtype) or pa.types.is_string(dtype)):
@@ -141,44 +159,67 @@ class _Leaf:
         return self._types.get(column.name) if isinstance(column, exp.Column) else None
 
     def _may_compare(self, dtype: pa.DataType, kind: type[exp.Expr]) -> bool:
-        if pa.types.is_string(dtype):
-            self.is_exact = False  # a collation may find more texts equal
-            return kind is exp.EQ
-        if pa.types.is_floating(dtype):
-            return self._dialect in _NAN_IS_GREATEST
         if pa.types.is_integer(dtype):
-            return True
-        # NaN and infinity of these arrive as NULL, which the engine's filter drops.
+            return self._dialect not in _HAVE_YEARS or dtype != pa.int16()
+        if pa.types.is_floating(dtype):
+            # A NaN is the least or the greatest here, by its sign.
+            return kind in (exp.EQ, exp.NEQ) or self._dialect in _HAVE_NO_NAN
+        # A collation may find more texts equal; NaN and infinity of the others arrive as NULL, which
+        # the engine's filter drops.
         self.is_exact = False
-        return bool(
-            pa.types.is_decimal(dtype) or pa.types.is_date(dtype) or pa.types.is_timestamp(dtype)
-        )
+        if pa.types.is_string(dtype):
+            return kind is exp.EQ
+        if pa.types.is_decimal(dtype) or pa.types.is_date32(dtype):
+            return self._dialect not in _HAVE_OTHER_DATES
+        is_known = dtype in (pa.timestamp("us"), pa.timestamp("us", "UTC"))
+        return is_known and self._dialect not in _HAVE_OTHER_TIMES
+
+    def _literal_of(self, value: exp.Expr, dtype: pa.DataType) -> exp.Expr | None:
+        """Write a literal for a column of this type; None when it is none, or not for this source."""
+        if pa.types.is_string(dtype):
+            return self._text_of(value)
+        if pa.types.is_date(dtype) or pa.types.is_timestamp(dtype):
+            return self._moment_of(value, dtype)
+        number = value.this if isinstance(value, exp.Neg) else value
+        if not isinstance(number, exp.Literal) or number.is_string:
+            return None
+        if self._dialect in _HAVE_OIDS and dtype == pa.int64() and number is not value:
+            return None
+        if not pa.types.is_floating(dtype) or "e" in number.name.lower():
+            return value.copy()
+        # Else some sources read a decimal first, and another float from that.
+        scientific = exp.Literal.number(f"{number.name}e0")
+        return exp.Neg(this=scientific) if number is not value else scientific
+
+    def _text_of(self, value: exp.Expr) -> exp.Expr | None:
+        if not isinstance(value, exp.Literal) or not value.is_string:
+            return None
+        is_json = self._dialect in _TEXT_MAY_BE_JSON and _is_json(value.name)
+        return None if is_json else value.copy()
+
+    def _moment_of(self, value: exp.Expr, dtype: pa.DataType) -> exp.Expr | None:
+        if not isinstance(value, exp.Cast) or not isinstance(value.this, exp.Literal):
+            return None
+        found = _MOMENT.fullmatch(value.this.name)
+        if found is None or (pa.types.is_date(dtype) and found["time"]):
+            return None
+        text = exp.Literal.string(" ".join(part for part in found.groups() if part))
+        if self._dialect == "sqlite":
+            return text
+        if pa.types.is_date(dtype):
+            return exp.cast(text, "DATE")
+        zoned = "TIMESTAMP" if dtype == pa.timestamp("us") else "TIMESTAMPTZ"
+        # Without its digits a DATETIME has none behind the second.
+        return exp.cast(text, "DATETIME(6)" if self._dialect == "mysql" else zoned)
 
 
 def _bare(column: exp.Expr) -> exp.Column:
     return exp.column(exp.to_identifier(column.name, quoted=True))
 
 
-def _literal_of(value: exp.Expr, dtype: pa.DataType) -> exp.Expr | None:
-    """Write a literal for a column of this type; None when it is none, or of another kind."""
-    if pa.types.is_string(dtype):
-        return value.copy() if isinstance(value, exp.Literal) and value.is_string else None
-    if pa.types.is_date(dtype) or pa.types.is_timestamp(dtype):
-        return _moment_of(value, dtype)
-    negated = isinstance(value, exp.Neg)
-    number = value.this if negated else value
-    if isinstance(number, exp.Literal) and not number.is_string:
-        return value.copy()
-    return None
-
-
-def _moment_of(value: exp.Expr, dtype: pa.DataType) -> exp.Expr | None:
-    if not isinstance(value, exp.Cast) or not isinstance(value.this, exp.Literal):
-        return None
-    text = value.this.this.replace("T", " ")
-    if pa.types.is_date(dtype):
-        return exp.cast(exp.Literal.string(text), "DATE") if " " not in text else None
-    moment = text.removesuffix("Z").removesuffix("+00:00")
-    if "+" in moment or len(moment) > _MICROSECOND_CHARS:
-        return None
-    return exp.cast(exp.Literal.string(moment), "TIMESTAMP")
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

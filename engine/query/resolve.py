@@ -125,8 +125,10 @@ async def _resolve(
     catalog, schema, table = _qualify(name, defaults)
     if schema == INFORMATION_SCHEMA:
         return await _view(engine, caller, catalog, table)
-    if schema == RESULTS and catalog in (*_RESULT_CATALOGS, DATASETS, defaults[0]):
-        return await _result(engine, caller, catalog, table)
+    if schema == RESULTS and (len(name) < _PARTS or catalog in (*_RESULT_CATALOGS, DATASETS)):
+        result = await _result(engine, caller, catalog, table)
+        if result is not None:
+            return result
     if catalog == DATASETS:
         return await _dataset(engine, caller, catalog, schema, table)
     # `datasets.cars` and `results.rslt…` in two parts: the first names a catalog, not a schema.
@@ -201,7 +203,9 @@ async def _bind_files(
     """Bind a name to the files of one version, which have a folder of their own."""
     paths = await _together([engine.blobs.local_path(file.key) for file in files])
     size_bytes = sum(file.size_bytes for file in files)
-    return TableBinding(*name, folder=str(paths[0].parent), size_bytes=size_bytes)
+    return TableBinding(
+        *name, folder=str(paths[0].parent), size_bytes=size_bytes, file_count=len(files)
+    )
 
 
 async def _find_version(

@@ -8,7 +8,7 @@ says what is wrong, and can be refreshed later.
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import Connection as DbConnection
 
 from catalog import secret_store
+from catalog.errors import Conflict as CatalogConflict
 from catalog.errors import NotFound as CatalogNotFound
 from catalog.ids import IdKind, new_id
 from catalog.model import Connection, DiscoveryStatus, ReadMode, RemoteTable
@@ -32,13 +33,14 @@ from engine.translate import translated
 
 NAME_CHARS_MAX = 255
 REFRESH_INTERVAL_S_MIN = 60
+REFRESH_INTERVAL_S_MAX = 366 * 24 * 3600
 # They are catalogs of the service itself, or read like one in a name of two parts.
 RESERVED_NAMES = frozenset(
     {"datasets", "documents", "hotdata", "information_schema", "results", "runtimedb"}
 )
 # Removed from a configuration whatever the source, as clients send them out of habit.
 _CREDENTIAL_KEYS = ("password", "token", "bearer_token", "credentials_json")
-_SECRET_NAME_CHARS_MAX = 106
+_SECRET_NAME_CHARS_MAX = 128 - len("conn-" + "-" + "-999")
 _SECRET_NAMES_MAX = 1000
 
 log = structlog.get_logger(__name__)
@@ -50,7 +52,7 @@ class NewConnection:
 
     name: str
     source_type: str
-    config: Mapping[str, Any]
+    config: Mapping[str, Any] = field(repr=False)
     secret_name: str | None = None
     secret_id: str | None = None
     skip_discovery: bool = False
@@ -96,6 +98,7 @@ async def create_connection(
     _check_interval(asked.refresh_interval_s)
     connector = connector_class(asked.source_type)
     check_driver(asked.source_type)
+    _check_mode(asked.source_type, asked.mode)
     options_type = connector.options_type
     public, inline = _split(options_type, asked)
     if asked.secret_name is not None and asked.secret_id is not None:
@@ -152,7 +155,7 @@ async def update_connection(
     if not changes:
         raise errors.InvalidRequest("Nothing to change: give mode or refresh_interval_s")
     _check_interval(changes.get("refresh_interval_s"))
-    check_mode(connection, changes.get("mode"))
+    _check_mode(connection.source_type, changes.get("mode"))
     return await engine.db.write(
         connection_store.update_connection, caller.workspace_id, connection_id, changes
     )
@@ -221,7 +224,7 @@ async def update_table(
     )
     if not changes:
         raise errors.InvalidRequest("Nothing to change: give mode or cursor_column")
-    check_mode(found.connection, changes.get("mode"))
+    _check_mode(found.connection.source_type, changes.get("mode"))
     _check_cursor(found, changes.get("cursor_column"))
     return await engine.db.write(
         table_store.update_table, caller.workspace_id, found.table.id, changes
@@ -256,10 +259,10 @@ async def discover(engine: Engine, connection: Connection) -> Discovery:
     return await engine.db.write(write)
 
 
-def check_mode(connection: Connection, mode: ReadMode | None) -> None:
+def _check_mode(source_type: str, mode: ReadMode | None) -> None:
     """Refuse live mode where the source takes no SQL."""
     if mode is ReadMode.LIVE:
-        connector = connector_class(connection.source_type)
+        connector = connector_class(source_type)
         if connector.capabilities.dialect is None:
             raise errors.InvalidRequest(
                 f"A {connector.label} connection takes no SQL, so it cannot be queried live"
@@ -305,10 +308,11 @@ def _check_name(name: str) -> None:
 
 
 def _check_interval(interval_s: int | None) -> None:
-    if interval_s is not None and interval_s < REFRESH_INTERVAL_S_MIN:
-        raise errors.InvalidRequest(
-            f"refresh_interval_s must be at least {REFRESH_INTERVAL_S_MIN} seconds"
-        )
+    if interval_s is None or REFRESH_INTERVAL_S_MIN <= interval_s <= REFRESH_INTERVAL_S_MAX:
+        return
+    raise errors.InvalidRequest(
+        f"refresh_interval_s must be at least {REFRESH_INTERVAL_S_MIN} seconds and at most a year"
+    )
 
 
 def _split(
@@ -325,7 +329,7 @@ async def _named_secret(
     engine: Engine, caller: Caller, asked: NewConnection
 ) -> tuple[str | None, str | None]:
     """Return the id and the value of the secret a client names."""
-    name = asked.secret_name or asked.secret_id
+    name = asked.secret_id if asked.secret_name is None else asked.secret_name
     if name is None:
         return None, None
 
@@ -369,27 +373,27 @@ def _new_connection(
 
 
 def _keep_secret(
-    conn: DbConnection, engine: Engine, caller: Caller, name: str, field: str, value: str
+    conn: DbConnection, engine: Engine, caller: Caller, name: str, credential_field: str, value: str
 ) -> str:
     """Keep a credential under a name made of the connection's, and return its id."""
-    stem = f"conn-{_secret_stem(name)}-{field}"
+    stem = _secret_stem(name, credential_field)
     taken = {secret.name for secret in secret_store.list_secrets(conn, caller.workspace_id)}
-    free = next(
-        candidate
-        for candidate in (stem, *(f"{stem}-{number}" for number in range(1, _SECRET_NAMES_MAX)))
-        if candidate not in taken
-    )
+    candidates = (stem, *(f"{stem}-{number}" for number in range(1, _SECRET_NAMES_MAX)))
+    free = next((candidate for candidate in candidates if candidate not in taken), None)
+    if free is None:
+        raise CatalogConflict(f"Every name for the secret of connection '{name}' is taken")
     return secret_store.create_secret(conn, engine.keyring, caller.workspace_id, free, value).id
 
 
-def _secret_stem(name: str) -> str:
-    """Make a part of a secret's name out of a connection's.
+def _secret_stem(name: str, credential_field: str) -> str:
+    """Name the secret of a connection, with room for a number.
 
-    >>> _secret_stem("My DB!")
-    'my-db_'
+    >>> _secret_stem("My DB!", "password")
+    'conn-my-db_-password'
     """
     dashed = re.sub(r"\s", "-", name.lower())
-    return re.sub(r"[^a-z0-9_-]", "_", dashed)[:_SECRET_NAME_CHARS_MAX]
+    plain = re.sub(r"[^a-z0-9_-]", "_", dashed)
+    return f"conn-{plain[: _SECRET_NAME_CHARS_MAX - len(credential_field)]}-{credential_field}"
 
 
 async def _get(engine: Engine, caller: Caller, connection_id: str) -> Connection:

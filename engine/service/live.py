@@ -16,15 +16,16 @@ import structlog
 
 from catalog.model import Connection
 from connectors.registry import connector_class
-from engine.errors import SourceFailed
+from engine.errors import RemoteError
 from engine.query.parse import explained_query
+from engine.query.push_statement import WHOLE_SOURCES
 from engine.query.resolve import Wanted, bind_rows
 from engine.service.context import Engine
 from engine.service.scratch import scratch_folder
 from engine.service.source_work import prepared, run_source_task
 from engine.sources.tasks import LiveQueryTask, LiveScanTask
 from engine.workers.execution import Limits
-from engine.workers.tasks import LivePlanTask, LiveTable, QueryTask, TableBinding
+from engine.workers.tasks import LivePlanTask, LiveTable, QueryTask, Scan, TableBinding
 
 _ROW_GROUP_SHARE = 16
 _ANSWER = ("live", "main", "answer")
@@ -69,10 +70,13 @@ async def run_live(
         connection = live[0].found.connection
         try:
             answer = await _ask(engine, connection, plan.statement, plan.schema_hex, stack)
-        except SourceFailed as error:
-            log.info("live.statement_refused", connection_id=connection.id, error=error.message)
+        except RemoteError:
+            log.info("live.statement_refused", connection_id=connection.id)
         else:
-            return replace(task, sql=_READ_ANSWER, tables=(answer,), terms_max=None)
+            # Rows in the order they came.
+            return replace(
+                task, sql=_READ_ANSWER, tables=(answer,), terms_max=None, scan=Scan.SINGLE
+            )
     scanning = [
         asyncio.create_task(scan(engine, wanted, each, stack))
         for wanted, each in zip(live, plan.scans, strict=True)
@@ -105,7 +109,8 @@ async def explain_live(engine: Engine, task: QueryTask, live: Sequence[Wanted]) 
 async def plan_live(engine: Engine, task: QueryTask, live: Sequence[Wanted]) -> LivePlan:
     """Have a worker decide what to ask the sources for."""
     tables = (*task.tables, *(wanted.shape for wanted in live))
-    sources = {wanted.found.connection.id for wanted in live}
+    connections = {wanted.found.connection.id: wanted.found.connection for wanted in live}
+    source_types = {connection.source_type for connection in connections.values()}
     settings = engine.settings
     report = await engine.pool.run_task(
         live[0].found.connection.workspace_id,
@@ -114,7 +119,7 @@ async def plan_live(engine: Engine, task: QueryTask, live: Sequence[Wanted]) -> 
             inner_sql=explained_query(task.sql),
             tables=tables,
             live=tuple(map(_live_table, live)),
-            is_single=not task.tables and len(sources) == 1,
+            is_single=not task.tables and len(connections) == 1 and source_types <= WHOLE_SOURCES,
             default_catalog=task.default_catalog,
             default_schema=task.default_schema,
         ),
@@ -129,10 +134,10 @@ async def scan(
     """Fetch what a query needs of one table; without its condition when the source refuses that."""
     try:
         return await _scan(engine, wanted, asked, stack)
-    except SourceFailed as error:
+    except RemoteError:
         if asked["where"] is None:
             raise
-        log.info("live.condition_refused", error=error.message)
+        log.info("live.condition_refused", table_id=wanted.found.table.id)
         return await _scan(engine, wanted, {**asked, "where": None, "limit": None}, stack)
 
 

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
+from engine.errors import Conflict
+from engine.query.parse import explained_query
 from engine.query.resolve import Wanted, resolve_tables
 from engine.service.context import Caller, Engine
 from engine.service.live import WHOLE_TABLE, explain_live, run_live, scan
@@ -20,38 +22,62 @@ class PreparedQuery:
     Attributes:
         task: with the tables that can be read now.
         wanted: those that cannot.
+        names: of all its tables, as the statement has them.
         is_plain: filtered rows of one table: see ``ParsedSql``.
         reads_rows: False when the statement only asks for a plan or for columns.
     """
 
     task: QueryTask
     wanted: tuple[Wanted, ...]
+    names: tuple[tuple[str, ...], ...]
     is_plain: bool
     reads_rows: bool
 
     @asynccontextmanager
-    async def completed(self, engine: Engine) -> AsyncIterator["ReadyQuery"]:
+    async def completed(self, engine: Engine, caller: Caller) -> AsyncIterator["ReadyQuery"]:
         """Have every table: sync the missing ones side by side, and ask the sources of live ones.
 
         Raises:
             EngineError: a source failed.
         """
         async with AsyncExitStack() as stack:
-            yield ReadyQuery(await self._complete(engine, stack), self.reads_rows, stack)
+            ready = ReadyQuery(self.task, self.reads_rows, stack, [])
+            if self.wanted:
+                ready = replace(ready, task=await self._complete(engine, caller, ready))
+            yield ready
 
-    async def _complete(self, engine: Engine, stack: AsyncExitStack) -> QueryTask:
-        if not self.wanted:
-            return self.task
-        live = [each for each in self.wanted if each.found.is_live]
-        missing = [each for each in self.wanted if not each.found.is_live]
-        bound = await bind_missing(engine, missing, reads_rows=self.reads_rows)
-        tables = (*self.task.tables, *bound)
+    async def _complete(self, engine: Engine, caller: Caller, ready: "ReadyQuery") -> QueryTask:
+        tables, wanted = self.task.tables, self.wanted
+        missing = [each for each in wanted if not each.found.is_live]
+        if missing and self.reads_rows:
+            ready.warnings.extend(await sync_wanted(engine, missing))
+            # That may have taken long: the other tables may have other copies by now.
+            tables, wanted = await self._find_again(engine, caller)
+        live = [each for each in wanted if each.found.is_live]
+        shapes = [each.shape for each in wanted if not each.found.is_live]
+        tables = (*tables, *shapes)
         task = replace(self.task, tables=tables, scan=scan_of(tables, is_plain=self.is_plain))
         if not live:
             return task
         if self.reads_rows:
-            return await run_live(engine, task, live, stack)
+            return await run_live(engine, task, live, ready.stack)
+        if explained_query(task.sql) is None:  # the columns are asked for, no plan
+            return replace(task, tables=(*tables, *(each.shape for each in live)))
         return await explain_live(engine, task, live)
+
+    async def _find_again(
+        self, engine: Engine, caller: Caller
+    ) -> tuple[tuple[TableBinding, ...], tuple[Wanted, ...]]:
+        resolved = await resolve_tables(
+            engine,
+            caller,
+            self.names,
+            default_catalog=self.task.default_catalog,
+            default_schema=self.task.default_schema,
+        )
+        if any(not each.found.is_live for each in resolved.wanted):
+            raise Conflict("A table was purged while the query waited for its copy")
+        return resolved.tables, resolved.wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +87,7 @@ class ReadyQuery:
     task: QueryTask
     reads_rows: bool
     stack: AsyncExitStack
+    warnings: list[str]
 
     async def resolve(
         self, engine: Engine, caller: Caller, name: tuple[str, ...]
@@ -75,20 +102,21 @@ class ReadyQuery:
         )
         found = list(resolved.tables)
         for wanted in resolved.wanted:
-            if wanted.found.is_live and self.reads_rows:
+            if not self.reads_rows:
+                found.append(wanted.shape)
+            elif wanted.found.is_live:
                 found.append(await scan(engine, wanted, WHOLE_TABLE, self.stack))
             else:
-                found += await bind_missing(engine, [wanted], reads_rows=self.reads_rows)
+                self.warnings.extend(await sync_wanted(engine, [wanted]))
+                again = await resolve_tables(
+                    engine,
+                    caller,
+                    [name],
+                    default_catalog=self.task.default_catalog,
+                    default_schema=self.task.default_schema,
+                )
+                found += again.tables
         return tuple(found)
-
-
-async def bind_missing(
-    engine: Engine, wanted: Sequence[Wanted], *, reads_rows: bool
-) -> tuple[TableBinding, ...]:
-    """Bind tables that have no copy yet: to a fresh one, or to none when only a plan is asked for."""
-    if not reads_rows:
-        return tuple(each.shape for each in wanted)
-    return await sync_wanted(engine, wanted) if wanted else ()
 
 
 def scan_of(tables: Sequence[TableBinding], *, is_plain: bool) -> Scan:

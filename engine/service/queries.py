@@ -231,7 +231,7 @@ async def materialize(engine: Engine, caller: Caller, sql: str) -> Path:
     )
     path = engine.blobs.stage(".parquet")
     try:
-        async with prepared.completed(engine) as ready:
+        async with prepared.completed(engine, caller) as ready:
             task = replace(ready.task, persist_path=str(path), inline_bytes_max=_ALWAYS_A_FILE)
             async with engine.pool.execute(caller.workspace_id, task, limits) as execution:
                 async for _ in execution.frames(partial(ready.resolve, engine, caller)):
@@ -288,7 +288,7 @@ async def _prepare(
         rows_max=settings.query_rows_max,
         result_bytes_max=settings.query_result_bytes_max,
     )
-    return PreparedQuery(task, resolved.wanted, parsed.is_plain, parsed.reads_rows)
+    return PreparedQuery(task, resolved.wanted, parsed.tables, parsed.is_plain, parsed.reads_rows)
 
 
 def _check_text(engine: Engine, sql: str) -> None:

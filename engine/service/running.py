@@ -158,11 +158,13 @@ class RunningQuery:
                 await to_the_end(asyncio.to_thread(unlink, missing_ok=True))
 
     async def _execute(self) -> None:
-        async with self._prepared.completed(self._engine) as ready:
+        async with self._prepared.completed(self._engine, self._caller) as ready:
             await self._run(ready)
 
     async def _run(self, ready: ReadyQuery) -> None:
         settings = self._engine.settings
+        # Counted from here: what the query waited for may have taken long.
+        self._result = replace(self._result, created_at=datetime.now(UTC))
         limits = Limits(
             timeout_s=settings.query_timeout_s,
             memory_bytes=settings.query_memory_bytes,
@@ -173,7 +175,15 @@ class RunningQuery:
         async with pool.execute(self._caller.workspace_id, ready.task, limits) as execution:
             resolve = partial(ready.resolve, self._engine, self._caller)
             async for kind, body in execution.frames(resolve):
+                if ready.warnings:
+                    self._warn(ready.warnings)
                 await self._take(kind, body)
+
+    def _warn(self, warnings: list[str]) -> None:
+        """Tell the client what was lost when tables were copied for this query."""
+        self.warning = " ".join(warnings)
+        self.run = replace(self.run, warning_message=self.warning)
+        warnings.clear()
 
     async def _take(self, kind: Kind, body: bytes) -> None:
         match kind:

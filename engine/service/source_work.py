@@ -22,6 +22,9 @@ from engine.sources.tasks import CheckTask, DiscoverTask, SourceSpec, SourceTask
 from engine.workers.execution import Limits
 from engine.workers.frames import Kind
 
+# Somebody looks on while a source is tried or listed.
+_WAIT_S = 60.0
+
 Report = Callable[[Mapping[str, int]], None]
 
 
@@ -50,7 +53,7 @@ async def check_source(engine: Engine, connection: Connection) -> None:
     async with prepared(engine, connection) as place:
         timeout_s = 3 * engine.settings.source_connect_timeout_s
         task = CheckTask(place.source, place.scratch)
-        await run_source_task(engine, connection, task, timeout_s=timeout_s)
+        await run_source_task(engine, connection, task, timeout_s=timeout_s, wait_s=_WAIT_S)
 
 
 async def discover_source(engine: Engine, connection: Connection) -> Found:
@@ -73,6 +76,7 @@ async def discover_source(engine: Engine, connection: Connection) -> Found:
             connection,
             DiscoverTask(place.source, place.scratch),
             timeout_s=engine.settings.discovery_timeout_s,
+            wait_s=_WAIT_S,
             on_body=keep,
         )
     return Found(tables, done["warnings"])
@@ -98,12 +102,13 @@ async def prepared(engine: Engine, connection: Connection) -> AsyncIterator[Plac
         yield Place(spec, str(folder))
 
 
-async def run_source_task(
+async def run_source_task(  # noqa: PLR0913 - all keyword after the task
     engine: Engine,
     connection: Connection,
     task: SourceTask,
     *,
     timeout_s: float,
+    wait_s: float | None = None,
     on_body: Callable[[bytes], None] | None = None,
     report: Report | None = None,
 ) -> dict[str, Any]:
@@ -120,6 +125,7 @@ async def run_source_task(
         timeout_s=timeout_s,
         memory_bytes=settings.source_memory_bytes,
         silence_s=min(timeout_s, settings.source_silence_s),
+        wait_s=wait_s,
     )
     done: dict[str, Any] = {}
     try:

@@ -23,16 +23,16 @@ from catalog.store import remote_tables as table_store
 from catalog.store import table_syncs as sync_store
 from catalog.store.remote_tables import FoundTable
 from engine import errors
-from engine.query.resolve import Wanted, bind_copy
+from engine.query.resolve import Wanted
 from engine.service.context import Engine
 from engine.service.profiles import make_in_background
 from engine.service.scratch import scratch_folder
 from engine.service.source_work import Report, local_files, prepared, run_source_task
 from engine.sources.tasks import FetchTask
-from engine.workers.tasks import TableBinding
 
 _LOOK_AGAIN_S = 0.1
 _ROW_GROUP_SHARE = 16
+_FILES_MAX = 64
 
 log = structlog.get_logger(__name__)
 
@@ -41,24 +41,25 @@ def no_report(_progress: Any) -> None:  # noqa: ANN401 - whatever it is, nobody 
     """Take progress that nobody looks at."""
 
 
-async def sync_wanted(engine: Engine, wanted: Sequence[Wanted]) -> tuple[TableBinding, ...]:
-    """Have copies of all these tables, side by side, and bind them.
+async def sync_wanted(engine: Engine, wanted: Sequence[Wanted]) -> list[str]:
+    """Have copies of all these tables, side by side.
+
+    Returns:
+        What was lost on the way: a sentence each, which names the table.
 
     Raises:
         EngineError: what the first sync that failed failed with; the others are given up.
     """
-    tasks = [asyncio.create_task(_sync_one(engine, each)) for each in wanted]
+    tasks = [asyncio.create_task(ensure_synced(engine, each.found)) for each in wanted]
     try:
-        return tuple(await asyncio.gather(*tasks))
+        copies = await asyncio.gather(*tasks)
+        return [
+            f"{_name_of(found)}: {warning}" for found in copies for warning in found.table.warnings
+        ]
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _sync_one(engine: Engine, wanted: Wanted) -> TableBinding:
-    found = await ensure_synced(engine, wanted.found)
-    return await bind_copy(engine, (wanted.catalog, wanted.schema, wanted.table), found)
 
 
 async def ensure_synced(engine: Engine, found: FoundTable) -> FoundTable:
@@ -73,15 +74,14 @@ async def ensure_synced(engine: Engine, found: FoundTable) -> FoundTable:
 
 
 async def refresh_copy(
-    engine: Engine, found: FoundTable, *, report: Report = no_report, incremental: bool = True
+    engine: Engine, found: FoundTable, *, report: Report = no_report
 ) -> FoundTable:
-    """Make a new copy, with what the source has from now on.
+    """Make a new copy, with what the source has from now on; incremental where there is a cursor.
 
     Args:
         engine: open for serving.
         found: the table.
         report: told of ``rows`` and ``bytes`` so far.
-        incremental: only rows beyond the cursor are fetched, where the table has one.
 
     Raises:
         EngineError: the source failed; the old copy stays.
@@ -89,7 +89,7 @@ async def refresh_copy(
     while True:
         token = await _claim(engine, found)
         if token is not None:
-            return await _sync(engine, found, token, report, incremental=incremental)
+            return await _sync(engine, found, token, report)
         found = await _later(engine, found)
 
 
@@ -97,13 +97,16 @@ async def _first_sync(engine: Engine, found: FoundTable) -> FoundTable:
     while not found.table.is_synced:
         token = await _claim(engine, found)
         if token is not None:
-            return await _sync(engine, found, token, no_report, incremental=False)
+            return await _sync(engine, found, token, no_report)
         # Somebody else's: whatever copy comes first will do.
         found = await _later(engine, found)
     return found
 
 
 async def _claim(engine: Engine, found: FoundTable) -> str | None:
+    # Looked at first: a write, even one in vain, makes this server forget what it remembers.
+    if await engine.db.read(sync_store.is_syncing, found.table.id):
+        return None
     claiming = asyncio.ensure_future(
         engine.db.write(
             sync_store.claim_sync,
@@ -145,28 +148,35 @@ async def reload(engine: Engine, found: FoundTable) -> FoundTable:
     )
 
 
-async def _sync(
-    engine: Engine, found: FoundTable, token: str, report: Report, *, incremental: bool
-) -> FoundTable:
-    name = f"{found.connection.name}.{found.table.schema_name}.{found.table.table_name}"
+async def _sync(engine: Engine, found: FoundTable, token: str, report: Report) -> FoundTable:
+    name = _name_of(found)
     try:
         async with (
             _leased(engine, found, token),
             engine.syncs.slot(found.connection.id, engine.settings.source_concurrency),
         ):
-            version = await _fetch(engine, found, report, incremental=incremental)
-            table = await engine.db.write(sync_store.publish_copy, found.table, token, version)
+            version = await _fetch(engine, found, report)
+            if version is None:
+                await engine.db.write(sync_store.keep_copy, found.table.id, token)
+            else:
+                table = await engine.db.write(sync_store.publish_copy, found.table, token, version)
     except _LeaseLost:
         raise errors.Conflict(f"Table '{name}' was purged or deleted while it was synced") from None
     except errors.EngineError as error:
         log.warning("sync.failed", table_id=found.table.id, error=type(error).__name__)
         raise type(error)(f"Table '{name}' could not be synced: {error.message}") from error
+    if version is None:
+        return await reload(engine, found)
     log.info("sync.succeeded", table_id=found.table.id, rows=version.row_count)
     # As it was published, and not read again: a purge by now must not take the rows away from
     # whoever waited for them.
     fresh = FoundTable(found.connection, table, version.files)
     engine.syncs.afterwards(make_in_background(engine, fresh))
     return fresh
+
+
+def _name_of(found: FoundTable) -> str:
+    return f"{found.connection.name}.{found.table.schema_name}.{found.table.table_name}"
 
 
 class _LeaseLost(Exception):
@@ -196,10 +206,12 @@ async def _leased(engine: Engine, found: FoundTable, token: str) -> AsyncIterato
     try:
         yield
     except BaseException as error:
+        keeping.cancel()
         with suppress(CatalogError):
             await engine.db.write(sync_store.release_sync, found.table.id, token)
-        if beat.lost and isinstance(error, asyncio.CancelledError):
-            work.uncancel()
+        # Cancelled by nobody else: only then is it the lease.
+        is_ours = beat.lost and isinstance(error, asyncio.CancelledError)
+        if is_ours and work.uncancel() == 0:
             raise _LeaseLost from None
         raise
     finally:
@@ -212,12 +224,12 @@ class _Beat:
     lost: bool
 
 
-async def _fetch(
-    engine: Engine, found: FoundTable, report: Report, *, incremental: bool
-) -> TableVersion:
+async def _fetch(engine: Engine, found: FoundTable, report: Report) -> TableVersion | None:
+    """Fetch and publish the files of a new version; None when there is nothing beyond the cursor."""
     settings = engine.settings
     table = found.table
-    after = table.cursor_value if incremental and table.is_synced else None
+    # Many small files make every query slow: now and then the table is read whole.
+    after = table.cursor_value if len(found.files) < _FILES_MAX else None
     version_id = new_id(IdKind.TABLE_VERSION)
     async with (
         prepared(engine, found.connection) as place,
@@ -237,6 +249,8 @@ async def _fetch(
         done = await run_source_task(
             engine, found.connection, task, timeout_s=settings.sync_timeout_s, report=report
         )
+        if not done["is_whole"] and not done["row_count"]:
+            return None
         prefix = f"tables/{table.connection_id}/{table.id}/{version_id}"
         files = [] if done["is_whole"] else await _carry_over(engine, found, prefix)
         for path, row_count in local_files(folder, done):

@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
+import structlog
+
 from catalog.store.remote_tables import FoundTable
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -67,7 +71,7 @@ class SyncBoard:
         """Do something behind a sync that nobody waits for."""
         task = asyncio.create_task(work)
         self._afterwards.add(task)
-        task.add_done_callback(self._afterwards.discard)
+        task.add_done_callback(self._end_afterwards)
 
     async def close(self) -> None:
         """Cancel everything."""
@@ -76,6 +80,11 @@ class SyncBoard:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _end_afterwards(self, task: "asyncio.Task[None]") -> None:
+        self._afterwards.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("sync.afterwards_failed", error=type(error).__name__)
 
     def _forget(self, table_id: str, done: "asyncio.Task[FoundTable]") -> None:
         sync = self._syncs.get(table_id)

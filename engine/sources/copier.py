@@ -160,9 +160,13 @@ class Copier:
         is_over = threading.Event()
 
         def beat() -> None:
+            seen_bytes = 0
             while not is_over.wait(_BEAT_S):
-                with self._lock:
-                    self._report(self._bytes + written_bytes())
+                now_bytes = written_bytes()
+                if now_bytes > seen_bytes:  # one that hangs must fall silent
+                    seen_bytes = now_bytes
+                    with self._lock:
+                        self._report(self._bytes + now_bytes)
 
         thread = threading.Thread(target=beat, name="beat", daemon=True)
         thread.start()

@@ -45,7 +45,7 @@ class Limits:
     """What one task may use: wall time in seconds, resident memory and spilled bytes.
 
     One that ``gives_way`` runs behind the others from its first moment: nobody waits for it.
-    ``silence_s`` is how long it may send no frame at all.
+    ``silence_s`` is how long it may send no frame at all, ``wait_s`` how long it may wait for a worker.
     """
 
     timeout_s: float
@@ -53,6 +53,7 @@ class Limits:
     spill_bytes: int | None = None
     gives_way: bool = False
     silence_s: float | None = None
+    wait_s: float | None = None
 
 
 class Execution:
@@ -72,6 +73,7 @@ class Execution:
         self._watch: asyncio.TimerHandle | None = None
         self._spill_check: asyncio.Task[None] | None = None
         self._is_lowered = False
+        self._is_asking = False
         self.is_over = False
 
     def settle(self) -> bool:
@@ -112,7 +114,7 @@ class Execution:
                     failure = load_failure(orjson.loads(body))
                 elif kind is Kind.ASK:
                     name = tuple(orjson.loads(body)["name"])
-                    tables = await resolve(name) if resolve is not None else ()
+                    tables = await self._ask(resolve, name) if resolve is not None else ()
                     self._worker.send(Kind.TABLES, dump_bindings(tables))
                 else:
                     yield kind, body
@@ -124,6 +126,17 @@ class Execution:
                     watch.cancel()
         if failure is not None:
             raise failure
+
+    async def _ask(self, resolve: Resolve, name: tuple[str, ...]) -> Sequence[TableBinding]:
+        """Have a table found, off the clock: it may have to be copied from its source first."""
+        asked_at = time.monotonic()
+        self._is_asking = True
+        try:
+            return await resolve(name)
+        finally:
+            self._is_asking = False
+            self._heard_at = time.monotonic()
+            self._deadline += self._heard_at - asked_at
 
     def kill(self, reason: EngineError) -> None:
         """End the task now; :meth:`frames` raises the reason."""
@@ -172,6 +185,8 @@ class Execution:
 
     def _passed_limit(self) -> EngineError | None:
         limits = self._limits
+        if self._is_asking:
+            return None
         if self._left_s() <= 0:
             return QueryTimeout(
                 f"The query ran longer than its limit of {limits.timeout_s:g} s and was stopped."

@@ -3,26 +3,27 @@
 When all tables of a statement are live in one connection, the statement itself may be pushed. Else
 each table is read by a scan of its own, with the columns and the condition the plan has for it. The
 statement then runs over what the scans brought: a scan may bring too many rows or columns, never too
-few. The trap: subqueries inside expressions are not inputs of a plan node, so tables in them are
-counted in the printed plan, and one that is not found by walking is read whole.
+few. The traps: subqueries inside expressions are not inputs of a plan node, so tables in them are
+counted in the printed plan, and one that is not found by walking is read whole; and the unparser errs
+(it forgets that EXCEPT takes NULLs for equal), so what it wrote counts only if it has the same plan.
 """
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from datafusion import DataFrame, LogicalPlan
+from datafusion import DataFrame, LogicalPlan, SessionContext
 from datafusion.unparser import Dialect, Unparser
 
 from engine.arrow_types import viewless
 from engine.query.parse import names_all_columns, words_of
 from engine.query.push_condition import push_condition
-from engine.query.push_statement import push_statement
+from engine.query.push_statement import TableName, push_statement
 from engine.workers.channel import Channel
-from engine.workers.session import Sessions
+from engine.workers.session import READ_ONLY, Sessions
 from engine.workers.statement import asker, plan
 from engine.workers.tasks import LivePlanTask, LiveTable, Scan
 
@@ -61,43 +62,68 @@ def plan_live(task: LivePlanTask, channel: Channel, sessions: Sessions) -> dict[
         frame, renamed = plan(task.inner_sql, context, sessions, asker(channel))
     sql = task.inner_sql or task.sql
     schema = frame.schema()
+    scans = _scans_of(frame, task, sql)
     may_be_whole = task.is_single and renamed.sql == sql and len({*schema.names}) == len(schema)
-    statement = _statement_of(frame, task.live) if may_be_whole else None
     return {
-        "statement": statement,
+        "statement": _statement_of(frame, context, task, scans) if may_be_whole else None,
         "schema_hex": _plain(schema).serialize().to_pybytes().hex(),
-        "scans": _scans_of(frame, task.live, sql),
+        "scans": scans,
         "explained": explained,
     }
 
 
-def _statement_of(frame: DataFrame, live: tuple[LiveTable, ...]) -> str | None:
+def _statement_of(
+    frame: DataFrame, context: SessionContext, task: LivePlanTask, scans: list[dict[str, Any]]
+) -> str | None:
     written = _unparsed(frame.logical_plan())
-    if written is None:
+    if written is None or _outline_of(written, context) != _outline(frame):
         return None
-    schemas = {(each.catalog, each.schema, each.table): each.arrow_schema() for each in live}
-    return push_statement(written, schemas, live[0].dialect)
+    schemas = {_name_of(each): each.arrow_schema() for each in task.live}
+    conditions = {
+        _name_of(each): scan["where"]
+        for each, scan in zip(task.live, scans, strict=True)
+        if scan["where"] is not None
+    }
+    return push_statement(
+        written,
+        schemas,
+        task.live[0].dialect,
+        defaults=_defaults_of(task),
+        conditions=conditions,
+    )
 
 
-def _scans_of(frame: DataFrame, live: tuple[LiveTable, ...], sql: str) -> list[dict[str, Any]]:
+def _outline_of(sql: str, context: SessionContext) -> str | None:
+    """Plan what the unparser wrote; it may be no SQL at all."""
+    try:
+        return _outline(context.sql(sql, options=READ_ONLY))
+    except Exception:  # noqa: BLE001 - DataFusion raises nothing narrower
+        return None
+
+
+def _outline(frame: DataFrame) -> str:
+    """Print a plan; a second name of ``count(*)`` does not come back from SQL."""
+    return frame.optimized_logical_plan().display_indent().replace(" AS count(*)", "")
+
+
+def _scans_of(frame: DataFrame, task: LivePlanTask, sql: str) -> list[dict[str, Any]]:
     optimized = frame.optimized_logical_plan()
-    leaves: dict[tuple[str, ...], list[_Leaf]] = defaultdict(list)
-    for name, leaf in _walk(optimized):
-        leaves[name].append(leaf)
+    leaves: dict[TableName, list[_Leaf]] = defaultdict(list)
+    for (catalog, schema, table), leaf in _walk(optimized):
+        default_catalog, default_schema = _defaults_of(task)
+        leaves[catalog or default_catalog, schema or default_schema, table].append(leaf)
     printed = Counter(match["table"] for match in _SCAN.finditer(optimized.display_indent()))
-    return [_scan_of(each, leaves, printed, sql) for each in live]
+    scans = []
+    for each in task.live:
+        count = sum(printed[name] for name in _printed_names(each, _defaults_of(task)))
+        scans.append(_scan_of(each, leaves[_name_of(each)], count, sql))
+    return scans
 
 
-def _scan_of(
-    table: LiveTable,
-    leaves: Mapping[tuple[str, ...], list[_Leaf]],
-    printed: Counter[str],
-    sql: str,
-) -> dict[str, Any]:
-    name = (table.catalog, table.schema, table.table)
-    found = leaves[name]
+def _scan_of(table: LiveTable, found: list[_Leaf], count: int, sql: str) -> dict[str, Any]:
+    """Say what a table is asked for; it has ``count`` scans, of which some may not be found."""
     schema = table.arrow_schema()
-    if len(found) != printed[".".join(name)]:
+    if len(found) != count:
         return {"columns": None, "where": None, "limit": None}
     columns = _columns_of(found, schema, sql)
     if len(found) != 1:
@@ -106,6 +132,25 @@ def _scan_of(
     pushed = push_condition(leaf.condition, schema, table.dialect)
     limit = leaf.limit if pushed.is_exact else None
     return {"columns": columns, "where": pushed.where, "limit": limit}
+
+
+def _defaults_of(task: LivePlanTask) -> tuple[str, str]:
+    return task.default_catalog, task.default_schema
+
+
+def _printed_names(table: LiveTable, defaults: tuple[str, str]) -> set[str]:
+    """Every way a plan may print the name of a table: as the statement wrote it."""
+    parts = _name_of(table)
+    names = {".".join(parts)}
+    if parts[0] == defaults[0]:
+        names.add(".".join(parts[1:]))
+    if parts[:2] == defaults:
+        names.add(parts[2])
+    return names
+
+
+def _name_of(table: LiveTable) -> TableName:
+    return table.catalog, table.schema, table.table
 
 
 def _columns_of(leaves: list[_Leaf], schema: pa.Schema, sql: str) -> list[str] | None:
@@ -120,8 +165,8 @@ def _columns_of(leaves: list[_Leaf], schema: pa.Schema, sql: str) -> list[str] |
 
 def _walk(
     node: LogicalPlan, *, condition: str | None = None, limit: int | None = None
-) -> Iterator[tuple[tuple[str, ...], _Leaf]]:
-    """Yield the scans below a node.
+) -> Iterator[tuple[tuple[str | None, str | None, str], _Leaf]]:
+    """Yield the scans below a node, under names as the statement wrote them.
 
     ``condition`` is the filter right above, ``limit`` the rows that suffice as long as nothing in
     between makes fewer or more of them.
@@ -130,7 +175,7 @@ def _walk(
     match type(variant).__name__:
         case "TableScan":
             columns = tuple(column for _, column in variant.projection())
-            yield tuple(variant.fqn()), _Leaf(columns, condition, limit)
+            yield variant.fqn(), _Leaf(columns, condition, limit)
             return
         case "Limit":
             condition, limit = None, _limit_of(node)

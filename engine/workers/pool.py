@@ -100,7 +100,7 @@ class WorkerPool(Generic[TaskT]):
         Raises:
             Overloaded: the queue is full, or no worker came free in time.
         """
-        worker = await self._acquire(workspace_id)
+        worker = await self._acquire(workspace_id, limits.wait_s or self._shape.wait_s)
         execution = Execution(worker, self._forker, limits, self._spill_folder)
         try:
             execution.start(self._shape.dump(task))
@@ -135,7 +135,7 @@ class WorkerPool(Generic[TaskT]):
                     on_progress(orjson.loads(body))
         return report
 
-    async def _acquire(self, workspace_id: str) -> Worker:
+    async def _acquire(self, workspace_id: str, wait_s: float) -> Worker:
         if self._closed:
             raise Unavailable("The server is shutting down.")
         if not self._room.count and self._may_run(workspace_id):
@@ -146,7 +146,7 @@ class WorkerPool(Generic[TaskT]):
         waiter = self._room.enter(workspace_id)
         self._fill()
         try:
-            async with asyncio.timeout(self._shape.wait_s):
+            async with asyncio.timeout(wait_s):
                 return await waiter
         except BaseException as error:
             self._withdraw(workspace_id, waiter)

@@ -15,6 +15,7 @@ from engine.workers.session import READ_ONLY, Sessions
 from engine.workers.tasks import ProfileTask, Scan
 
 CATEGORIES_MAX = 200
+_CATEGORY_CHARS_MAX = 256
 # The estimate errs by some percent: this many may still be 200.
 _ESTIMATE_MAX = 230
 _COLUMNS_PER_SCAN = 50
@@ -91,12 +92,7 @@ def profile_table(task: ProfileTask, sessions: Sessions) -> dict[str, Any]:
     )
     columns = _columns_of(context, table)
     row_count, facts = _aggregate(context, table, columns)
-    few = [
-        column
-        for column in columns
-        if column.kind in {"text", "numeric"}
-        and 0 < facts[column.position]["cardinality"] <= _ESTIMATE_MAX
-    ]
+    few = [column for column in columns if _may_be_categorical(column, facts[column.position])]
     values = _count_values(context, table, few)
     return {
         "row_count": row_count,
@@ -105,6 +101,13 @@ def profile_table(task: ProfileTask, sessions: Sessions) -> dict[str, Any]:
             for column in columns
         ],
     }
+
+
+def _may_be_categorical(column: _Column, facts: dict[str, Any]) -> bool:
+    """A few values, none of them long: they are shown, all of them."""
+    if column.kind == "text" and (facts["max"] or 0) > _CATEGORY_CHARS_MAX:
+        return False
+    return column.kind in {"text", "numeric"} and 0 < facts["cardinality"] <= _ESTIMATE_MAX
 
 
 def _columns_of(context: SessionContext, table: str) -> list[_Column]:

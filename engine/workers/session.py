@@ -18,6 +18,7 @@ from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOpti
 from datafusion.catalog import Catalog, Schema, Table
 from datafusion.object_store import LocalFileSystem
 
+from engine.errors import Unavailable
 from engine.workers.tasks import Scan, TableBinding
 
 STORE_URL = "tidemill://data/"
@@ -110,6 +111,7 @@ class Sessions:
         return self._runtime
 
     def _provider(self, binding: TableBinding) -> Table:
+        _check_files(binding)
         stored = self._stored(binding.folder or binding.file, is_folder=binding.folder is not None)
         given = self._given(binding.ipc)
         if stored is None or given is None:
@@ -152,6 +154,15 @@ class Sessions:
         provider = self._keeper.table_provider(name)
         self._keeper.deregister_table(name)
         return provider
+
+
+def _check_files(binding: TableBinding) -> None:
+    """Refuse a folder that has lost files: it would be read as a smaller table, or an empty one."""
+    if binding.folder is None or not binding.file_count:
+        return
+    found = len(list(Path(binding.folder).glob("*.parquet")))
+    if found != binding.file_count:
+        raise Unavailable("Stored data of a table is missing.")
 
 
 def _config(scan: Scan) -> SessionConfig:

@@ -67,6 +67,6 @@ def source_shape(settings: Settings) -> PoolShape[SourceTask]:
         tasks_each=1,
         grow_after_s=0.0,
         places=settings.source_queue_max,
-        places_of_workspace=settings.source_queue_max,
+        places_of_workspace=max(1, settings.source_queue_max // 4),
         wait_s=settings.sync_timeout_s,
     )

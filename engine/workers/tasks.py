@@ -34,7 +34,7 @@ class TableBinding:
 
     One of ``folder`` (Parquet files of one table version), ``file`` (one Parquet file) and ``ipc`` (a
     small Arrow IPC stream) is set, or ``file`` and ``ipc`` for the rows of both. ``folder`` and ``file``
-    are absolute local paths.
+    are absolute local paths; ``file_count`` is how many files the folder must have.
     """
 
     catalog: str
@@ -44,6 +44,7 @@ class TableBinding:
     file: str | None = None
     ipc: bytes | None = None
     size_bytes: int = 0
+    file_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

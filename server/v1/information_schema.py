@@ -23,6 +23,8 @@ class TableBody(Closed):
     synced: bool
     last_sync: Timestamp | None
     columns: list[ColumnBody] | None
+    partition_by: list[str] = Field(description="Empty: copies are not partitioned.")
+    sorted_by: list[str] = Field(description="Empty: copies have no declared order.")
 
 
 class TableListing(Closed):
@@ -69,6 +71,8 @@ async def list_tables(  # noqa: PLR0913, PLR0917 - one argument per query parame
                 table=item.table,
                 synced=item.synced,
                 last_sync=item.last_sync,
+                partition_by=[],
+                sorted_by=[],
                 columns=None
                 if item.columns is None
                 else [

@@ -94,6 +94,18 @@ class ColumnType:
         templates = [self.select] if self.guard is None else [self.select, self.guard]
         return [template.replace("{}", column) for template in templates]
 
+    @property
+    def seen(self) -> str:
+        """SQL of the value as it arrives, for queries; ``{}`` stands for the quoted column."""
+        if self.arrow == pa.string():
+            return f"({self.select}){BY_BYTES}"
+        if self.end is None:
+            # Decimals travel as text.
+            return self.select.removesuffix("::text")
+        is_day = pa.types.is_date(self.arrow) or pa.types.is_timestamp(self.arrow)
+        least = " AND {} > '-infinity'" if is_day else ""
+        return f"(CASE WHEN {{}} < '{self.end}'{least} THEN {{}} END)"
+
 
 @lru_cache(maxsize=DISTINCT_TYPES_MAX)
 def column_type(native: NativeType) -> ColumnType:

@@ -42,6 +42,7 @@ from connectors.sources.postgres.scans import (
     PostgresPart,
     check_unchanged,
     declared_batches,
+    seen_query,
     select_query,
     wires_of,
     wrapped_query,
@@ -123,13 +124,16 @@ class WireConnector(Connector[PostgresOptions, PostgresPart]):
 
     @override
     def query(self, sql: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        types = tuple([self.query_type(dtype) for dtype in schema.types])
-        part = PostgresPart(schema, wrapped_query(sql, types), types)
-        return self.open(part)
+        return self.open(self.query_part(sql, schema))
 
     @override
     def close(self) -> None:
         self.database.close()
+
+    def query_part(self, sql: str, schema: pa.Schema) -> PostgresPart:
+        """Plan a query whose rows come as this schema."""
+        types = tuple([self.query_type(dtype) for dtype in schema.types])
+        return PostgresPart(schema, wrapped_query(sql, types), types)
 
     def find_table(self, session: Session, schema: str, table: str) -> FoundTable:
         """Describe one table.
@@ -180,6 +184,12 @@ class PostgresConnector(WireConnector):
     @override
     def query_type(self, dtype: pa.DataType) -> ColumnType:
         return query_type(dtype)
+
+    @override
+    def query(self, sql: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        with self.database.session() as session:
+            seen = seen_query(sql, lambda *names: self.find_table(session, *names))
+            yield from self.read(session, self.query_part(seen, schema))
 
     @override
     def plan_fetch(self, table: SourceTable, scan: Scan) -> Sequence[PostgresPart]:

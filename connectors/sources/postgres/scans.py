@@ -4,11 +4,14 @@ The invariant: columns are told by their place, and a column whose values come i
 its type was described with is an error, so a table that changed in between is never misread.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from connectors.arrow_batches import Array, conform_batch, storage_of
 from connectors.base import After, Losses, Part, Scan, SourceColumn, SourceTable
@@ -93,6 +96,45 @@ def wrapped_query(sql: str, types: Sequence[ColumnType]) -> str:
     ]
     aliases = f" ({', '.join(names)})" if names else ""
     return f"SELECT {', '.join(expressions) or _SOMETHING} FROM (\n{sql}\n) AS q{aliases}"  # noqa: S608 - c0, c1
+
+
+def seen_query(sql: str, find: Callable[[str, str], FoundTable]) -> str:
+    """Make a query see the values of its tables as they arrive, texts in the order of their bytes.
+
+    A table with its schema is to be read by a SELECT of its own, of nothing but columns; a condition
+    in there is one of a scan, and sees the values as the server has them.
+
+    Args:
+        sql: a query.
+        find: describes the table of a schema and a name.
+
+    Raises:
+        SourceFailed: a table is read in another way.
+    """
+    try:
+        tree = sqlglot.parse_one(sql, dialect="postgres")
+    except SqlglotError:
+        return sql  # no table is read by what is no SQL
+    tables = [table for table in tree.find_all(exp.Table) if table.db]
+    for table in tables:
+        select = table.find_ancestor(exp.Select)
+        if select is None or not _is_plain_read(select):
+            raise SourceFailed("A query must read each table in a SELECT of its own")
+        found = find(table.db, table.name)
+        ways = dict(zip([c.name for c in found.table.columns], found.types, strict=True))
+        for column in select.selects:
+            if column.name not in ways:
+                raise _changed(column.name)
+            seen = ways[column.name].seen.replace("{}", identifier(column.name))
+            column.replace(exp.alias_(exp.var(seen), column.name, quoted=True))
+    return tree.sql(dialect="postgres") if tables else sql
+
+
+def _is_plain_read(select: exp.Select) -> bool:
+    parts = {name for name, value in select.args.items() if value}
+    return parts <= {"expressions", "from_", "where"} and all(
+        isinstance(each, exp.Column) for each in select.selects
+    )
 
 
 def wires_of(types: Sequence[ColumnType]) -> list[pa.DataType | None]:
