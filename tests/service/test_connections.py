@@ -240,3 +240,52 @@ async def test_live_mode_needs_a_source_that_takes_sql(
         await connections.update_connection(engine, caller, made.id, {"refresh_interval_s": 5})
     with pytest.raises(errors.InvalidRequest, match="Nothing to change"):
         await connections.update_connection(engine, caller, made.id, {})
+
+
+async def test_when_every_name_for_its_secret_is_taken_a_connection_is_refused(
+    engine: Engine, caller: Caller
+) -> None:
+    stem = "conn-shop-password"
+    for name in (stem, *(f"{stem}-{number}" for number in range(1, 1000))):
+        await secret_values.create_secret(engine, caller, name=name, value="x")
+    with pytest.raises(errors.Conflict, match="Every name"):
+        await connections.create_connection(
+            engine, caller, asked(config={**NOWHERE, "password": "hunter2"})
+        )
+    assert await connections.list_connections(engine, caller) == ()
+
+
+async def test_the_longest_name_has_a_secret_too(engine: Engine, caller: Caller) -> None:
+    config = {**NOWHERE, "password": "hunter2"}
+    for name in ("é" * 255, "é" * 254 + "x"):
+        await connections.create_connection(engine, caller, asked(name, config=config))
+    assert len(await secret_names(engine, caller)) == 2
+
+
+@pytest.mark.parametrize("password", [12345, ["x"], {"a": 1}])
+async def test_a_credential_that_is_no_text_is_refused(
+    engine: Engine, caller: Caller, password: object
+) -> None:
+    with pytest.raises(errors.InvalidRequest, match="password"):
+        await connections.create_connection(
+            engine, caller, asked(config={**NOWHERE, "password": password})
+        )
+
+
+async def test_an_empty_name_of_a_secret_names_none(engine: Engine, caller: Caller) -> None:
+    with pytest.raises(errors.InvalidRequest):
+        await connections.create_connection(
+            engine, caller, asked(secret_name="", config={**NOWHERE, "password": "x"})
+        )
+
+
+async def test_a_new_connection_is_held_to_what_a_change_is_held_to(
+    engine: Engine, caller: Caller
+) -> None:
+    for fields in (
+        {"refresh_interval_s": 1},
+        {"refresh_interval_s": 10**30},
+        {"source_type": "files", "config": {"url": "/x"}, "mode": ReadMode.LIVE},
+    ):
+        with pytest.raises(errors.InvalidRequest):
+            await connections.create_connection(engine, caller, asked(**fields))

@@ -8,12 +8,14 @@ from typing import Any
 import psycopg
 import pytest
 
+from catalog.model import ReadMode
 from catalog.store import remote_tables as table_store
 from catalog.store import table_syncs
 from catalog.store.remote_tables import FoundTable
 from engine import errors
 from engine.service import connections, refresh
 from engine.service.context import Caller, Engine
+from engine.service.queries import QueryAnswer, QueryOptions, get_run, run_query
 from tests.service.remote import connect_duckdb, connect_postgres, rows_of, write_duckdb
 from tests.service.steps import new_caller, staged_files, until
 
@@ -301,3 +303,70 @@ async def test_purging_forgets_the_rows_and_keeps_the_table(
     assert await rows_of(engine, caller, "SELECT * FROM pg.public.t") == [[2]]
     with pytest.raises(errors.NotFound, match=r"public\.other"):
         await connections.purge_table(engine, caller, made.id, "public", "other")
+
+
+async def test_a_loss_is_told_to_whoever_waited_for_the_copy(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(postgres_database, "CREATE TABLE t AS SELECT 'NaN'::numeric(5,2) AS price")
+    await connect_postgres(engine, caller, postgres_database)
+    first, second = [
+        await run_query(engine, caller, "SELECT * FROM pg.public.t", QueryOptions())
+        for _ in range(2)
+    ]
+    assert isinstance(first, QueryAnswer)
+    assert isinstance(second, QueryAnswer)
+    assert "pg.public.t: Column 'price': 1 value" in (first.warning or "")
+    assert second.warning is None
+    run = await get_run(engine, caller, first.run_id)
+    assert run.warning_message == first.warning
+
+
+async def test_a_copy_that_has_lost_a_file_is_an_error_and_no_smaller_table(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(postgres_database, "CREATE TABLE t AS SELECT g AS n FROM generate_series(1, 9) g")
+    made = await connect_postgres(engine, caller, postgres_database)
+    await connections.update_table(engine, caller, made.id, "public", "t", {"cursor_column": "n"})
+    assert await rows_of(engine, caller, "SELECT count(*) FROM pg.public.t") == [[9]]
+    run_in(postgres_database, "INSERT INTO t VALUES (10)")
+    await refresh.refresh_table(engine, caller, made.id, "public", "t")
+    assert await rows_of(engine, caller, "SELECT count(*) FROM pg.public.t") == [[10]]
+    found = await found_table(engine, caller, made.id, "t")
+    await engine.blobs.delete([found.files[1].key])
+    with pytest.raises(errors.Unavailable, match="missing"):
+        await rows_of(engine, caller, "SELECT count(*) FROM pg.public.t")
+
+
+async def test_tables_that_were_refreshed_while_another_was_copied_are_read_as_they_are_now(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(
+        postgres_database,
+        "CREATE TABLE fast AS SELECT 1 AS n",
+        "CREATE VIEW slow AS SELECT pg_sleep(1.5)::text AS t",
+    )
+    made = await connect_postgres(engine, caller, postgres_database)
+    await rows_of(engine, caller, "SELECT * FROM pg.public.fast")
+    sql = "SELECT n FROM pg.public.fast CROSS JOIN pg.public.slow"
+    query = asyncio.create_task(rows_of(engine, caller, sql))
+    slow = await found_table(engine, caller, made.id, "slow")
+    await until(lambda: engine.db.read(table_syncs.is_syncing, slow.table.id), bool)
+    old = await found_table(engine, caller, made.id, "fast")
+    run_in(postgres_database, "UPDATE fast SET n = 2")
+    await refresh.refresh_table(engine, caller, made.id, "public", "fast")
+    await engine.blobs.delete([file.key for file in old.files])
+    assert await query == [[2]]
+
+
+async def test_the_columns_of_a_table_are_shown_without_its_rows(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(postgres_database, "CREATE TABLE t (n int, m text)")
+    made = await connect_postgres(engine, caller, postgres_database)
+    await connect_postgres(engine, caller, postgres_database, "live", ReadMode.LIVE)
+    for name in ("pg", "live"):
+        for statement in ("SHOW COLUMNS FROM {}.public.t", "DESCRIBE {}.public.t"):
+            rows = await rows_of(engine, caller, statement.format(name))
+            assert [row[0] for row in rows] == ["n", "m"]
+    assert not (await found_table(engine, caller, made.id, "t")).table.is_synced
