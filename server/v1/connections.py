@@ -131,7 +131,7 @@ CREATE = JsonBody(
     },
 )
 UPDATE = JsonBody(UpdateConnection, example={"refresh_interval_s": 3600})
-UPDATE_TABLE = JsonBody(UpdateTable, example={"cursor_column": "updated_at"})
+UPDATE_TABLE = JsonBody(UpdateTable, example={"mode": "cached"})
 
 
 @router.get(

@@ -23,7 +23,11 @@ KINDS_OF_PATHS = {
     "secrets": "secret",
     "jobs": "job",
     "workspaces": "workspace",
+    "connections": "connection",
+    "connection-types": "connection_type",
 }
+# Names inside a thing that a path names by its id: not of their own, and always these.
+INNER_NAMES = {"schema": "main", "table": "items"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ def slots() -> Iterator[Slot]:
     for operation in OPERATIONS:
         for parameter in operation.document.get("parameters", ()):
             name = parameter["name"]
+            if name in INNER_NAMES:
+                continue
             if parameter["in"] == "path" or _is_id(name):
                 yield Slot(operation, parameter["in"], name)
         for field in sorted(set(_id_fields(operation.body_schema))):

@@ -64,7 +64,7 @@ class Api:
 
 def seeded(seed: float) -> random.Random:
     """Numbers that can be repeated."""
-    return random.Random(seed)  # noqa: S311 - it guards nothing
+    return random.Random(seed)
 
 
 def csv_of(rows: int, width: int = 4) -> bytes:

@@ -14,7 +14,7 @@ import httpx
 import schemathesis
 from schemathesis.generation.meta import TestPhase
 
-from tests.system.api_document import KINDS_OF_PATHS
+from tests.system.api_document import INNER_NAMES, KINDS_OF_PATHS
 from tests.system.tenants import MAKERS, Tenant, fresh_name
 
 _CHANGES_PATH = {"PUT", "DELETE"}
@@ -74,9 +74,25 @@ def _keep_workspace(case: schemathesis.Case[Any], turn: int) -> None:
 
 def _choose_id(case: schemathesis.Case[Any], parameters: dict[str, Any]) -> None:
     kind = KINDS_OF_PATHS[case.path.split("/")[2]]
+    if kind == "connection_type":
+        parameters["name"] = "postgres"
+    parameters |= {name: INNER_NAMES[name] for name in INNER_NAMES.keys() & parameters.keys()}
     if kind in MAKERS:
         make = _tenant().make if case.method in _CHANGES_PATH else _lasting
-        parameters[next(iter(parameters))] = make(kind)
+        (own,) = parameters.keys() - INNER_NAMES.keys()
+        parameters[own] = make(kind)
+
+
+def _connection_body(case: schemathesis.Case[Any]) -> dict[str, Any]:
+    if case.method == "PATCH":
+        return {"mode": "cached"}
+    options = {"host": "127.0.0.1", "port": 1, "user": "u", "database": "d"}
+    return {
+        "name": fresh_name("c"),
+        "source_type": "postgres",
+        "config": options,
+        "skip_discovery": True,
+    }
 
 
 def _improve(case: schemathesis.Case[Any], body: dict[str, Any], choice: int) -> None:
@@ -96,5 +112,7 @@ def _improve(case: schemathesis.Case[Any], body: dict[str, Any], choice: int) ->
             {"sql": "SELECT 1 AS n"},
         )
         body.update(label="fuzzed", table_name=fresh_name(), source=sources[choice % 4])
+    if case.path.startswith("/v1/connections"):
+        case.body = _connection_body(case)
     if case.path.endswith("/execute"):
         body["version"] = None

@@ -1,10 +1,14 @@
 """Two workspaces on one server, and something of every kind in each."""
 
 import asyncio
+import atexit
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,8 @@ _LISTINGS = (
     "/v1/secrets",
     "/v1/results?limit=1000",
     "/v1/jobs?limit=1000",
+    "/v1/connections",
+    "/v1/information_schema?limit=1000",
 )
 _fresh = count(1)
 
@@ -119,6 +125,26 @@ def make_job(tenant: Tenant) -> str:
     return job_id
 
 
+@cache
+def _files_folder() -> Path:
+    """A folder of this process with one table in it; servers may read what is temporary."""
+    folder = Path(tempfile.mkdtemp(prefix="tenant-files-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "items.csv").write_text(CSV)
+    return folder
+
+
+def make_connection(tenant: Tenant) -> str:
+    """With one table, ``main.items``, that is synced."""
+    config = {"url": str(_files_folder())}
+    body = {"name": fresh_name("c"), "source_type": "files", "config": config}
+    made = tenant.call("POST", "/v1/connections", json=body)
+    assert made["tables_discovered"] == 1, made
+    refresh = {"connection_id": made["id"], "data": True, "include_uncached": True}
+    assert tenant.call("POST", "/v1/refresh", json=refresh)["tables_refreshed"] == 1
+    return str(made["id"])
+
+
 MAKERS: dict[str, Callable[[Tenant], str]] = {
     "upload": make_upload,
     "dataset": make_dataset,
@@ -127,6 +153,7 @@ MAKERS: dict[str, Callable[[Tenant], str]] = {
     "result": make_result,
     "query_run": make_run,
     "job": make_job,
+    "connection": make_connection,
 }
 
 # What is asked for to delete a thing; the other kinds are never deleted by a request.
@@ -134,6 +161,7 @@ DELETES = {
     "dataset": "/v1/datasets/{}",
     "saved_query": "/v1/queries/{}",
     "secret": "/v1/secrets/{}",
+    "connection": "/v1/connections/{}",
 }
 
 # Well formed, never issued.
@@ -146,6 +174,7 @@ UNKNOWN = {
     "query_run": "qrun00000000000000000000000000",
     "job": "jobx00000000000000000000000000",
     "connection": "conn00000000000000000000000000",
+    "connection_type": "unknown",
     "organization": "org_00000000000000000000000000",
     "workspace": "ws_00000000000000000000000000",
 }
@@ -166,7 +195,8 @@ class World:
 @contextmanager
 def two_workspaces(data_dir: Path, *, is_bound: bool) -> Iterator[World]:
     """Run a server with two workspaces; ``is_bound``: own calls by the token that sees no other."""
-    with serving(data_dir) as server, server.client() as admin:
+    settings = {"local_files": tempfile.gettempdir()}
+    with serving(data_dir, **settings) as server, server.client() as admin:
         made = [
             admin.post("/v1/workspaces", json={"name": name}).json()["workspace"]["public_id"]
             for name in ("own", "foreign")

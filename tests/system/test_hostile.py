@@ -252,7 +252,7 @@ def test_queries_that_fail_late_leave_nothing_in_their_worker(scene: Scene) -> N
     late = "SELECT repeat('y', 100), 1 / (x - 20000) FROM generate_series(1, 40000) AS t(x)"
 
     def threads() -> int:
-        (zygote,) = psutil.Process(scene.server.process.pid).children()
+        zygote = _zygote_of(psutil.Process(scene.server.process.pid))
         return sum(worker.num_threads() for worker in zygote.children())
 
     assert scene.ask(late).status_code == INVALID[0]
@@ -287,10 +287,16 @@ class Holdings:
         )
 
 
+def _zygote_of(server: psutil.Process) -> psutil.Process:
+    """The process that forks the workers that run SQL, not the one for sources."""
+    (zygote,) = [child for child in server.children() if child.cmdline()[-1] == "query"]
+    return zygote
+
+
 def _settled(scene: Scene, before: Holdings | None) -> Holdings | None:
     """What is held now, if killed workers are replaced and nothing is left of them."""
     server = psutil.Process(scene.server.process.pid)
-    (zygote,) = server.children()
+    zygote = _zygote_of(server)
     folders = (scene.data_dir / "spill", scene.data_dir / "staging")
     files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
     now = Holdings(

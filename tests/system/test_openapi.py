@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ _COUNTED = re.compile(
 
 
 def test_no_answer_is_undocumented(start_server: StartServer, tmp_path: Path) -> None:
-    server = start_server(query_timeout_s=5)
+    server = start_server(query_timeout_s=5, local_files=tempfile.gettempdir())
     with server.client() as client:
         workspace_id = client.get("/v1/workspaces").json()["workspaces"][0]["public_id"]
     command = [

@@ -15,6 +15,7 @@ from fastapi.routing import iter_route_contexts
 from tests.system.api_document import (
     APP,
     GUARDED,
+    INNER_NAMES,
     KINDS_OF_PATHS,
     OPEN_PATHS,
     OPERATIONS,
@@ -137,6 +138,8 @@ def send(client: httpx.Client, slot: Slot, some_id: str) -> httpx.Response:
     path, parameters, body = operation.path, {}, operation.body_example
     if slot.place == "path":
         path = path.replace("{" + slot.field + "}", quote(some_id, safe=""))
+        for name, inner in INNER_NAMES.items():
+            path = path.replace("{" + name + "}", inner)
     elif slot.place == "query":
         parameters = {slot.field: some_id}
     else:
@@ -145,6 +148,8 @@ def send(client: httpx.Client, slot: Slot, some_id: str) -> httpx.Response:
 
 
 def body_with(operation: Operation, field: str, some_id: str) -> dict[str, Any]:
+    if operation.path == "/v1/connections":
+        return {**(operation.body_example or {}), "name": fresh_name("c"), field: some_id}
     if field in operation.body_schema["properties"]:
         return {field: some_id}
     name = fresh_name()
@@ -154,7 +159,8 @@ def body_with(operation: Operation, field: str, some_id: str) -> dict[str, Any]:
 def view(response: httpx.Response) -> tuple[int, dict[str, Any], list[str]]:
     """All a client sees of an answer but the id it sent itself and what differs every time."""
     body = response.json() if response.content else {}
-    sent = [response.request.url.path, str(response.request.content)]
+    url = response.request.url
+    sent = [url.path, url.query.decode(), str(response.request.content)]
     return response.status_code, _without_echo(body, sent), sorted(set(response.headers))
 
 
