@@ -7,7 +7,7 @@ UV := .tools/uv-$(UV_VERSION)/bin/uv
 SYNC := UV_SYSTEM_CERTS=1 $(UV) sync --frozen --no-default-groups --inexact
 PYTEST_WORKERS ?= 2
 
-.PHONY: demo test lint bench serve install clean
+.PHONY: demo test lint bench serve extras install clean
 
 demo: .venv/.stamp-demo
 	.venv/bin/tidemill demo
@@ -26,6 +26,10 @@ bench: .venv/.stamp-bench
 
 serve: .venv/.stamp-demo
 	.venv/bin/tidemill serve
+
+# The drivers of Snowflake, BigQuery, ClickHouse, Delta and Glue.
+extras: .venv/.stamp-demo
+	$(SYNC) --all-extras
 
 install: .venv/.stamp-test .venv/.stamp-lint .venv/.stamp-bench .venv/.stamp-demo
 

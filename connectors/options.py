@@ -6,6 +6,7 @@ is the bare text of the one credential that was given, or a JSON object when sev
 own secret may have either form, and then hold other options too.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, get_args
@@ -17,6 +18,7 @@ from connectors.errors import OptionsInvalid
 
 OptionsT = TypeVar("OptionsT", bound="SourceOptions")
 
+_PASSWORD_INSIDE = re.compile(r"^(?:[\w+.-]+://)?[^\s/@:]*:[^\s/@]+@")
 _KEPT_KEYS = ("title", "type", "description", "default", "examples", "enum", "const", "format")
 
 
@@ -71,6 +73,7 @@ def parse_options(
     Raises:
         OptionsInvalid: a field is missing, unknown or has a wrong value; the value is not repeated.
     """
+    _refuse_passwords(config)
     fields = {} if credential is None else _read_credential(options_type, credential)
     try:
         return options_type(**{**config, **fields})
@@ -139,6 +142,18 @@ def auth_schema(options_type: type[SourceOptions]) -> dict[str, Any] | None:
         for form in forms
     ]
     return branches[0] if len(branches) == 1 else {"oneOf": branches}
+
+
+def _refuse_passwords(value: object) -> None:
+    """Refuse a URL or host with a password in it: a configuration is stored as it is."""
+    if isinstance(value, Mapping):
+        for each in value.values():
+            _refuse_passwords(each)
+    elif isinstance(value, str) and _PASSWORD_INSIDE.search(value):
+        raise OptionsInvalid(
+            "Invalid source configuration: a password stands inside a URL or host; give it as the"
+            " credential instead"
+        )
 
 
 def _is_secret(annotation: object) -> bool:

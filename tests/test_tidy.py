@@ -63,7 +63,9 @@ def test_every_error_code_is_documented() -> None:
 
 def test_every_route_is_documented_and_every_documented_route_exists(tmp_path: Path) -> None:
     page = (ROOT / "docs/http-api.md").read_text(encoding="utf-8")
-    documented = set(re.findall(r"^\| `((?:GET|HEAD|POST|PUT|PATCH|DELETE) /\S+)`", page, re.MULTILINE))
+    documented = set(
+        re.findall(r"^\| `((?:GET|HEAD|POST|PUT|PATCH|DELETE) /\S+)`", page, re.MULTILINE)
+    )
     assert documented == routes(tmp_path)
 
 

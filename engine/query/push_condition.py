@@ -162,8 +162,10 @@ class _Leaf:
         if pa.types.is_integer(dtype):
             return self._dialect not in _HAVE_YEARS or dtype != pa.int16()
         if pa.types.is_floating(dtype):
-            # A NaN is the least or the greatest here, by its sign.
-            return kind in (exp.EQ, exp.NEQ) or self._dialect in _HAVE_NO_NAN
+            # A NaN is the least or the greatest here, by its sign. And sources compare a float of 32
+            # bits with a literal as a double.
+            is_alike = kind in (exp.EQ, exp.NEQ) or self._dialect in _HAVE_NO_NAN
+            return is_alike and pa.types.is_float64(dtype)
         # A collation may find more texts equal; NaN and infinity of the others arrive as NULL, which
         # the engine's filter drops.
         self.is_exact = False

@@ -188,11 +188,8 @@ def _is_proven(node: exp.Expr) -> bool:
 
 def _is_plain_join(node: exp.Expr) -> bool:
     assert isinstance(node, exp.Join)
-    if node.side not in _JOIN_SIDES or node.kind not in _JOIN_KINDS or node.method:
-        return False
-    on = node.args.get("on")
-    # The engine has no queries in there.
-    return not node.args.get("using") and not (on and on.find(exp.Query))
+    is_known = node.side in _JOIN_SIDES and node.kind in _JOIN_KINDS
+    return is_known and not node.args.get("using") and not node.method
 
 
 def _is_plain_literal(node: exp.Expr) -> bool:
@@ -287,7 +284,8 @@ def _spell(tree: exp.Expr, dialect: str) -> None:
         return
     for literal in list(tree.find_all(exp.Literal)):
         if literal.is_string and not isinstance(literal.parent, exp.Cast):
-            literal.replace(exp.Collate(this=literal.copy(), expression=_quoted("C")))
+            by_bytes = exp.Collate(this=literal.copy(), expression=_quoted("C"))
+            literal.replace(exp.paren(by_bytes, copy=False))
 
 
 def _read_tables(

@@ -134,9 +134,11 @@ async def scan(
     """Fetch what a query needs of one table; without its condition when the source refuses that."""
     try:
         return await _scan(engine, wanted, asked, stack)
-    except RemoteError:
+    except RemoteError as error:
         if asked["where"] is None:
-            raise
+            table = wanted.found.table
+            name = f"{wanted.found.connection.name}.{table.schema_name}.{table.table_name}"
+            raise RemoteError(f"Table '{name}' could not be read: {error.message}") from error
         log.info("live.condition_refused", table_id=wanted.found.table.id)
         return await _scan(engine, wanted, {**asked, "where": None, "limit": None}, stack)
 

@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from catalog.errors import CatalogError
+from catalog.errors import Conflict as CatalogConflict
 from catalog.ids import IdKind, new_id
 from catalog.model import StoredFile, TableVersion
 from catalog.store import remote_tables as table_store
@@ -33,6 +34,7 @@ from engine.sources.tasks import FetchTask
 _LOOK_AGAIN_S = 0.1
 _ROW_GROUP_SHARE = 16
 _FILES_MAX = 64
+_VOIDED_MAX = 5
 
 log = structlog.get_logger(__name__)
 
@@ -94,10 +96,16 @@ async def refresh_copy(
 
 
 async def _first_sync(engine: Engine, found: FoundTable) -> FoundTable:
+    voided = 0
     while not found.table.is_synced:
         token = await _claim(engine, found)
         if token is not None:
-            return await _sync(engine, found, token, no_report)
+            try:
+                return await _sync(engine, found, token, no_report)
+            except errors.Conflict:  # a purge made it void: what is wanted is a copy all the same
+                voided += 1
+                if voided == _VOIDED_MAX:
+                    raise
         # Somebody else's: whatever copy comes first will do.
         found = await _later(engine, found)
     return found
@@ -160,7 +168,7 @@ async def _sync(engine: Engine, found: FoundTable, token: str, report: Report) -
                 await engine.db.write(sync_store.keep_copy, found.table.id, token)
             else:
                 table = await engine.db.write(sync_store.publish_copy, found.table, token, version)
-    except _LeaseLost:
+    except (_LeaseLost, CatalogConflict):
         raise errors.Conflict(f"Table '{name}' was purged or deleted while it was synced") from None
     except errors.EngineError as error:
         log.warning("sync.failed", table_id=found.table.id, error=type(error).__name__)

@@ -62,22 +62,40 @@ def plan_live(task: LivePlanTask, channel: Channel, sessions: Sessions) -> dict[
         frame, renamed = plan(task.inner_sql, context, sessions, asker(channel))
     sql = task.inner_sql or task.sql
     schema = frame.schema()
-    scans = _scans_of(frame, task, sql)
-    may_be_whole = task.is_single and renamed.sql == sql and len({*schema.names}) == len(schema)
+    # Once: the names it makes up are numbered on.
+    optimized = frame.optimized_logical_plan()
+    scans = _scans_of(optimized, task, sql)
+    statement = None
+    if task.is_single and renamed.sql == sql and len({*schema.names}) == len(schema):
+        written = _written(frame, optimized, context)
+        statement = written and _statement_of(written, task, scans)
     return {
-        "statement": _statement_of(frame, context, task, scans) if may_be_whole else None,
+        "statement": statement,
         "schema_hex": _plain(schema).serialize().to_pybytes().hex(),
         "scans": scans,
         "explained": explained,
     }
 
 
-def _statement_of(
-    frame: DataFrame, context: SessionContext, task: LivePlanTask, scans: list[dict[str, Any]]
-) -> str | None:
+def _written(frame: DataFrame, optimized: LogicalPlan, context: SessionContext) -> str | None:
+    """Write what the engine would run, and could, as SQL of the same plan."""
     written = _unparsed(frame.logical_plan())
-    if written is None or _outline_of(written, context) != _outline(frame):
+    if written is None:
         return None
+    try:
+        frame.execution_plan()
+        again = context.sql(written, options=READ_ONLY).optimized_logical_plan()
+    except Exception:  # noqa: BLE001 - DataFusion raises nothing narrower
+        return None
+    return written if _outline(again) == _outline(optimized) else None
+
+
+def _outline(plan: LogicalPlan) -> str:
+    """Print a plan; a second name of ``count(*)`` does not come back from SQL."""
+    return plan.display_indent().replace(" AS count(*)", "")
+
+
+def _statement_of(written: str, task: LivePlanTask, scans: list[dict[str, Any]]) -> str | None:
     schemas = {_name_of(each): each.arrow_schema() for each in task.live}
     conditions = {
         _name_of(each): scan["where"]
@@ -93,21 +111,7 @@ def _statement_of(
     )
 
 
-def _outline_of(sql: str, context: SessionContext) -> str | None:
-    """Plan what the unparser wrote; it may be no SQL at all."""
-    try:
-        return _outline(context.sql(sql, options=READ_ONLY))
-    except Exception:  # noqa: BLE001 - DataFusion raises nothing narrower
-        return None
-
-
-def _outline(frame: DataFrame) -> str:
-    """Print a plan; a second name of ``count(*)`` does not come back from SQL."""
-    return frame.optimized_logical_plan().display_indent().replace(" AS count(*)", "")
-
-
-def _scans_of(frame: DataFrame, task: LivePlanTask, sql: str) -> list[dict[str, Any]]:
-    optimized = frame.optimized_logical_plan()
+def _scans_of(optimized: LogicalPlan, task: LivePlanTask, sql: str) -> list[dict[str, Any]]:
     leaves: dict[TableName, list[_Leaf]] = defaultdict(list)
     for (catalog, schema, table), leaf in _walk(optimized):
         default_catalog, default_schema = _defaults_of(task)

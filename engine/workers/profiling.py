@@ -174,7 +174,7 @@ def _describe(
     values: list[tuple[str | None, int]] | None,
 ) -> dict[str, Any]:
     nulls = row_count - facts["count"]
-    cardinality = int(facts["cardinality"] or 0)
+    cardinality = min(int(facts["cardinality"] or 0), facts["count"])
     distinct = [value for value in values or () if value[0] is not None]
     if values is not None:
         cardinality = len(distinct)

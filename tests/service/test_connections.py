@@ -97,6 +97,8 @@ async def test_a_name_that_means_something_else_is_refused(
         ("postgres", {**NOWHERE, "port": "x"}, "port"),
         ("postgres", {**NOWHERE, "port": 70_000}, "port"),
         ("postgres", {**NOWHERE, "colour": "blue"}, "colour"),
+        ("postgres", {**NOWHERE, "host": "reader:hunter2@127.0.0.1"}, "password stands inside"),
+        ("ducklake", {"catalog_url": "postgresql://u:hunter2@h/d"}, "password stands inside"),
     ],
 )
 async def test_a_configuration_that_is_not_valid_is_refused_and_names_the_field(
