@@ -173,11 +173,26 @@ async def test_a_purge_voids_the_sync_under_way(
     run_in(postgres_database, ENDLESS)
     made = await connect_postgres(engine, caller, postgres_database)
     found = await found_table(engine, caller, made.id, "endless")
-    query = asyncio.create_task(rows_of(engine, caller, "SELECT * FROM pg.public.endless"))
+    copying = asyncio.create_task(
+        refresh.refresh_table(engine, caller, made.id, "public", "endless")
+    )
     await until(lambda: engine.db.read(table_syncs.is_syncing, found.table.id), bool)
     await connections.purge_table(engine, caller, made.id, "public", "endless")
     with pytest.raises(errors.Conflict, match="purged or deleted"):
-        await query
+        await copying
+
+
+async def test_a_first_query_copies_again_when_a_purge_voids_its_copy(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    engine.settings = engine.settings.model_copy(update={"sync_lease_s": 0.3})
+    run_in(postgres_database, "CREATE VIEW slow AS SELECT 1 AS n, pg_sleep(1)::text AS t")
+    made = await connect_postgres(engine, caller, postgres_database)
+    found = await found_table(engine, caller, made.id, "slow")
+    query = asyncio.create_task(rows_of(engine, caller, "SELECT n FROM pg.public.slow"))
+    await until(lambda: engine.db.read(table_syncs.is_syncing, found.table.id), bool)
+    await connections.purge_table(engine, caller, made.id, "public", "slow")
+    assert await query == [[1]]
 
 
 async def test_who_waits_for_another_server_syncs_when_its_lease_runs_out(

@@ -1,0 +1,503 @@
+"""A live answer is the answer of a copy: random statements over nasty values, and known traps.
+
+One long file: the values, the tables of each source, the statements, and the tests; then what each
+of the two pushing modules makes of single statements. The seed of the statements is printed with every
+failure; ``PUSHDOWN_SEED`` and ``PUSHDOWN_STATEMENTS`` choose others.
+"""
+
+import os
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pytest
+
+from catalog.model import ReadMode
+from engine import errors
+from engine.query.push_condition import Pushed, push_condition
+from engine.query.push_statement import push_statement
+from engine.service import connections
+from engine.service.connections import NewConnection
+from engine.service.context import Caller, Engine
+from engine.service.queries import QueryAnswer, QueryOptions, run_query
+from tests.connectors.sources.mariadb_server import mariadb_server
+from tests.connectors.sources.postgres_server import PASSWORD, running_server
+from tests.service.remote import connect_postgres, postgres_config, write_duckdb
+from tests.service.test_live import remote_sql
+from tests.service.test_syncs import run_in
+
+SEED = int(os.environ.get("PUSHDOWN_SEED", random.randrange(1 << 32)))
+STATEMENTS = int(os.environ.get("PUSHDOWN_STATEMENTS", "40"))
+
+# Values. Every column has a pool of texts, as all sources read them; what a source cannot hold is
+# NULL there.
+
+_TEXTS = (
+    *("", " ", "a", "A", "a ", "ab", "AB", "á", "é", "É", "e", "ß", "ss", "%", "_", "a_b", "a%b"),
+    *("\\", "a\\b", "it's", "a\nb", "😀", "NULL", "10", "9", "-1", "true", '{"a": 1}', "zz"),
+)
+_DAYS = (
+    *("1969-12-31", "1970-01-01", "2024-02-29", "2024-03-01", "1999-12-31", "1900-02-28"),
+    *("1582-10-15", "9999-12-31", "0001-01-01", "2024-01-01"),
+)
+_MOMENTS = (
+    *("1969-12-31 23:59:59.999999", "1970-01-01 00:00:00", "2024-02-29 12:00:00.000001"),
+    *("2024-02-29 12:00:00", "2024-03-01 00:00:00", "1901-01-01 00:00:00.5", "2038-01-19 03:14:07"),
+)
+_INFINITE = ("infinity", "-infinity")
+_UUIDS = ("00000000-0000-0000-0000-000000000000", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")
+_COMMON: dict[str, Sequence[str]] = {
+    "k": ("0", "1", "2", "3", "7", "-1", "-7", "100"),
+    "big": ("9223372036854775807", "-9223372036854775808", "0", "-1", "9007199254740993", "5"),
+    "d1": ("1.50", "-0.01", "8.20", "100.00", "0.00", "-12.35", "9999999999.99", "NaN"),
+    "d2": ("1.500000", "0.000001", "-0.000001", "8.200000", "99999999.999999", "0"),
+    "f": ("0", "-0.0", "1.5", "-1.5", "0.1", "1e300", "3", "NaN", "-NaN", "inf", "-inf"),
+    "s": _TEXTS,
+    "c": [text for text in _TEXTS if len(text) <= 4],
+    "e": ("ok", "Sad", "OK2", "é"),
+    "u": _UUIDS,
+    "Mixed Case": ('{"a": 1}', '"x"', "1", "[]", '{"b": 2, "a": 1}', "null", '"10"'),
+    "b": ("true", "false"),
+    "day": (*_DAYS, *_INFINITE),
+    "ts": (*_MOMENTS, *_INFINITE),
+    "tz": (*_MOMENTS, *_INFINITE),
+}
+_SMALLER: dict[str, Sequence[str]] = {
+    **_COMMON,
+    "k": ("0", "1", "2", "3", "7", "100"),
+    "big": ("2147483647", "-2147483648", "0", "1", "-1", "5", "46341"),
+    "d1": ("1.5", "-0.1", "8.2", "100.0", "0.0", "9999.9", "NaN"),
+    "d2": ("1.5", "0.0000000001", "8.2", "-8.2", "99999999.9999999999", "NaN"),
+    "f": ("0", "-0.0", "1.5", "-1.5", "0.1", "3", "NaN", "-NaN", "inf", "-inf"),
+    "c": [text for text in _TEXTS if text],
+}
+
+
+class Tables:
+    """Two tables of one source, ``n`` and ``m``, with the same columns in other types."""
+
+    def __init__(
+        self, types: dict[str, str], pools: Sequence[dict[str, Sequence[str]]], *, quote: str = '"'
+    ) -> None:
+        self._types = types
+        self._pools = pools
+        self._quote = quote
+
+    def statements(self, lacks: Sequence[str] = ()) -> Iterator[str]:
+        """SQL that makes both; values that the source lacks are NULL."""
+        chance = random.Random(7)
+        for place, (noun, count) in enumerate((("n", 60), ("m", 25))):
+            kinds = {name: both.split(" | ")[place] for name, both in self._types.items()}
+            columns = ", ".join(f"{self._quote}{n}{self._quote} {t}" for n, t in kinds.items())
+            yield f"CREATE TABLE {noun} ({columns})"
+            for number in range(1, count + 1):
+                values = [self._value(chance, place, name, number, lacks) for name in kinds]
+                yield f"INSERT INTO {noun} VALUES ({', '.join(values)})"
+
+    def _value(
+        self, chance: random.Random, place: int, name: str, number: int, lacks: Sequence[str]
+    ) -> str:
+        if name == "id":
+            return str(number)
+        pool = self._pools[place][name]
+        # Every value is there.
+        value = pool[number % len(pool)] if chance.random() < 0.4 else chance.choice(pool)
+        if chance.random() < 0.15 or value in lacks:
+            return "NULL"
+        if self._quote == "`":
+            value = {"true": "1", "false": "0"}.get(value, value) if name == "b" else value
+            value = value.replace("\\", "\\\\")
+        if value == "-NaN":
+            return "(- CAST('NaN' AS double precision))"
+        return "'" + value.replace("'", "''") + "'"
+
+
+POSTGRES = Tables(
+    {
+        "id": "int PRIMARY KEY | bigint",
+        "k": "smallint | oid",
+        "big": "bigint | int",
+        "d1": "numeric(12,2) | numeric(5,1)",
+        "d2": "numeric(20,6) | numeric(38,10)",
+        "f": "float8 | real",
+        "s": "text | varchar(40)",
+        "c": "char(4) | name",
+        "e": "mood | numeric",
+        "u": "uuid | inet",
+        "Mixed Case": "jsonb | interval",
+        "b": "boolean | boolean",
+        "day": "date | date",
+        "ts": "timestamp | timestamp(3)",
+        "tz": "timestamptz | timestamptz",
+    },
+    (
+        _COMMON,
+        {
+            **_SMALLER,
+            "k": (*_SMALLER["k"], "4294967295"),
+            "e": ("1.50", "1.5", "NaN", "-7", "100000000000000000000000000000000000000000.1", "9"),
+            "u": ("1.2.3.4", "1.2.3.4/24", "::1", "10.0.0.0/8"),
+            "Mixed Case": ("1 day", "24:00:00", "1 mon", "30 days", "-1 day", "00:00:00.5"),
+        },
+    ),
+)
+DUCKDB = Tables(
+    {
+        "id": "INTEGER | BIGINT",
+        "k": "TINYINT | UTINYINT",
+        "big": "BIGINT | HUGEINT",
+        "d1": "DECIMAL(12,2) | DECIMAL(5,1)",
+        "d2": "DECIMAL(20,6) | DECIMAL(38,10)",
+        "f": "DOUBLE | FLOAT",
+        "s": "VARCHAR | VARCHAR COLLATE NOACCENT",
+        "c": "VARCHAR COLLATE NOCASE | VARCHAR",
+        "e": "mood | BIT",
+        "u": "UUID | UHUGEINT",
+        "Mixed Case": "JSON | INTERVAL",
+        "b": "BOOLEAN | BOOLEAN",
+        "day": "DATE | DATE",
+        "ts": "TIMESTAMP | TIMESTAMP_MS",
+        "tz": "TIMESTAMPTZ | TIMESTAMPTZ",
+    },
+    (
+        _COMMON,
+        {
+            **_SMALLER,
+            "big": ("99999999999999999999", "-1", "0", "170141183460469231731687303715884105727"),
+            "e": ("1", "0", "101", "0101"),
+            "u": ("0", "340282366920938463463374607431768211455", "7"),
+            "Mixed Case": ("1 day", "24:00:00", "1 month", "30 days"),
+        },
+    ),
+)
+MARIADB = Tables(
+    {
+        "id": "int PRIMARY KEY | bigint unsigned",
+        "k": "smallint | year",
+        "big": "bigint | int",
+        "d1": "decimal(12,2) | decimal(5,1)",
+        "d2": "decimal(20,6) | decimal(38,10)",
+        "f": "double | float",
+        "s": "varchar(40) | varchar(40) CHARACTER SET latin1",
+        "c": "char(4) | text",
+        "e": "enum('ok','Sad','OK2','é') | set('a','b','ab')",
+        "u": "uuid | inet6",
+        "Mixed Case": "json | time(3)",
+        "b": "bit(1) | bit(1)",
+        "day": "date | date",
+        "ts": "datetime(6) | datetime",
+        "tz": "timestamp(6) NULL | timestamp NULL",
+    },
+    (
+        {**_COMMON, "day": (*_DAYS[:8], "0000-00-00"), "tz": _MOMENTS[2:5]},
+        {
+            **_SMALLER,
+            "k": ("1901", "1970", "2000", "2024", "2155", "0", "1999"),
+            "s": [text for text in _TEXTS if text != "😀"],
+            "e": ("a", "b", "ab", "", "a,b"),
+            "u": ("::1", "::ffff:1.2.3.4", "fe80::1"),
+            "Mixed Case": ("10:00:00.5", "-838:59:59", "25:00:00", "00:00:00"),
+            "day": (*_DAYS[:8], "0000-00-00"),
+            "tz": _MOMENTS[2:5],
+        },
+    ),
+    quote="`",
+)
+MOOD = "CREATE TYPE mood AS ENUM ('ok', 'Sad', 'OK2', 'é')"
+
+
+# Statements.
+
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "int": ("id", "k", "big"),
+    "decimal": ("d1", "d2"),
+    "float": ("f",),
+    "text": ("s", "c", "e", "u", '"Mixed Case"'),
+    "bool": ("b",),
+    "date": ("day",),
+    "ts": ("ts",),
+    "tz": ("tz",),
+}
+_LITERALS: dict[str, Sequence[str]] = {
+    "int": ("0", "1", "2", "3", "-1", "7", "9223372036854775807", "-9223372036854775807", "255"),
+    "decimal": ("1.5", "-0.01", "8.2", "100", "0", "0.000001", "12.34"),
+    "float": ("0.0", "-0.0", "1.5", "-1e300", "0", "0.1", "3"),
+    "text": ["'" + text.replace("'", "''") + "'" for text in _TEXTS],
+    "bool": ("true", "false", "NULL"),
+    "date": [form.format(day) for day in _DAYS[:6] for form in ("DATE '{}'", "'{}'")],
+}
+_PATTERNS = (
+    *("a%", "%b", "A_", "_", "%", "", "a\\%b", "%\\\\%", "á%", "%é", "a_b", "%''%", "% ", "a%b"),
+)
+Written = tuple[str, bool]
+"""A statement over ``{n}`` and ``{m}``, and whether it puts its rows in order."""
+
+
+class Statements:
+    """Writes statements, one after another, of which none fails for some rows only."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._names = 0
+
+    def one(self) -> Written:
+        """Write a statement."""
+        self._names = 0
+        shape: Callable[[], Written] = self._pick(
+            *(self._rows, self._rows, self._all_columns, self._groups, self._groups, self._totals),
+            *(self._distinct, self._limited, self._join, self._join, self._set, self._shared),
+            *(self._nested, self._shadowed, self._window, self._fixed),
+        )
+        return shape()
+
+    def place(self, statement: str, catalog: str, schema: str) -> str:
+        """Name the tables; with and without what the defaults stand for."""
+        style = self._pick("{0}.{1}.{2}", "{0}.{1}.{2}", "{1}.{2}", "{2}")
+        return re.sub(r"\{([nm])\}", lambda m: style.format(catalog, schema, m[1]), statement)
+
+    def _pick(self, *among: Any) -> Any:
+        return self._random.choice(among)
+
+    def _is_lucky(self, share: float) -> bool:
+        return self._random.random() < share
+
+    def _kind(self) -> str:
+        return str(self._pick(*_COLUMNS))
+
+    def _column(self, kind: str, scope: Sequence[str]) -> str:
+        owner = self._random.choice(scope)
+        name = self._random.choice(_COLUMNS[kind])
+        return f"{owner}.{name}" if owner else name
+
+    def _literal(self, kind: str) -> str:
+        if kind in _LITERALS:
+            return self._random.choice(_LITERALS[kind])
+        moment, zone = self._random.choice(_MOMENTS), ""
+        if kind == "tz" or self._is_lucky(0.1):
+            zone = self._pick("", "Z", "+00:00", "+02:00", "-05:30")
+        forms = (f"'{moment}{zone}'", f"'{moment.replace(' ', 'T')}{zone}'")
+        return str(self._pick(*forms, f"TIMESTAMP{'TZ' if zone else ''} '{moment}{zone}'"))
+
+    def _value(self, kind: str, scope: Sequence[str], depth: int = 2) -> str:
+        """Write an expression of a kind."""
+        if depth <= 0 or self._is_lucky(0.45):
+            return self._column(kind, scope)
+        if self._is_lucky(0.4):
+            return self._literal(kind)
+        one, other = self._value(kind, scope, depth - 1), self._value(kind, scope, depth - 1)
+        number = self._value("int", scope, depth - 1)
+        forms = [
+            f"coalesce({one}, {other})",
+            f"nullif({one}, {other})",
+            f"CASE WHEN {self._condition(scope, depth - 1)} THEN {one} ELSE {other} END",
+            f"CASE {number} WHEN {self._literal('int')} THEN {one} END",
+        ]
+        column = self._column(kind, scope)
+        match kind:
+            case "int":
+                forms += [f"({one} {sign} {other})" for sign in "+-*"]
+                forms += [f"({one} {sign} {self._pick(2, -3, 7)})" for sign in "/%"]
+                forms += [f"(- {one})", f"CAST({column} AS BIGINT)", f"length('{column}')"]
+                forms += [f"(SELECT {self._pick('max', 'sum', 'count')}(q.k) FROM {{m}} q)"]
+                forms += [f"(SELECT max(q.k) FROM {{m}} q WHERE q.id = {column})"]
+            case "decimal":
+                forms += [f"({one} {sign} {other})" for sign in "+-"]
+                forms += [f"({one} {sign} {number})" for sign in "+-"]
+                forms += [f"({column} * {self._column(kind, scope)})", f"({one} / 3)"]
+                forms += [f"CAST({column} AS DECIMAL(20, 1))", "(SELECT max(q.d1) FROM {m} q)"]
+            case "float":
+                forms += [f"({one} + 1)", f"(- {one})"]
+            case "text":
+                forms += [f"({one} || 'x')", f"upper({one})"]
+            case "date":
+                forms += [f"CAST({self._column('ts', scope)} AS DATE)"]
+        return self._random.choice(forms)
+
+    def _condition(self, scope: Sequence[str], depth: int = 3) -> str:
+        if depth > 0 and self._is_lucky(0.4):
+            one, other = self._condition(scope, depth - 1), self._condition(scope, depth - 1)
+            return str(self._pick(f"({one} AND {other})", f"({one} OR {other})", f"NOT ({one})"))
+        depth = min(depth, 2)
+        if depth > 0 and self._is_lucky(0.1):
+            return self._subquery(scope)
+        kind = self._pick("int", "int", "decimal", "float", "text", "text", "date", "ts", "tz")
+        # Mostly what can be pushed: a column and a literal.
+        mine = self._value(kind, scope, depth - 1 if self._is_lucky(0.2) else 0)
+        other = self._literal(kind) if self._is_lucky(0.6) else self._value(kind, scope, depth - 1)
+        sign, word = self._pick("=", "<>", "<", "<=", ">", ">="), self._pick("", "NOT ")
+        compared = (f"{mine} {sign} {other}", f"{other} {sign} {mine}")
+        flag = self._column("bool", scope)
+        return str(
+            self._pick(
+                *compared,
+                *compared,
+                f"{mine} {word}IN ({self._literal(kind)}, {other}, {self._literal(kind)})",
+                f"{mine} IN ({self._literal(kind)}, NULL)",
+                f"{mine} {word}BETWEEN {self._literal(kind)} AND {other}",
+                f"{mine} IS {word}NULL",
+                f"{mine} IS {word}DISTINCT FROM {other}",
+                f"{self._column('text', scope)} {word}LIKE '{self._pick(*_PATTERNS)}'",
+                f"{flag} IS {word}{self._pick('TRUE', 'FALSE', 'NULL')}",
+                f"{word}{flag}",
+            )
+        )
+
+    def _subquery(self, scope: Sequence[str]) -> str:
+        self._names += 1
+        name, word = f"t{self._names}", self._pick("", "NOT ")
+        kind = self._pick("int", "text", "decimal", "date")
+        inner, outer = self._column(kind, [name]), self._column(kind, scope)
+        source = f"FROM {{m}} {name} WHERE {self._condition([name], 0)}"
+        if self._is_lucky(0.5):
+            return f"{outer} {word}IN (SELECT {inner} {source})"
+        return f"{word}EXISTS (SELECT * {source} AND {inner} = {outer})"
+
+    def _where(self, *scope: str) -> str:
+        return f" WHERE {self._condition(scope)}" if self._is_lucky(0.8) else ""
+
+    def _page(self) -> str:
+        pages = ("", "", " LIMIT 5", " LIMIT 0", " LIMIT 3 OFFSET 2", " OFFSET 4")
+        return str(self._pick(*pages))
+
+    def _rows(self) -> Written:
+        name = self._pick("", "n")
+        key = "n.id" if name else "id"
+        values = [self._value(self._kind(), [name]) for _ in range(self._pick(1, 2, 3))]
+        selected = ", ".join(f"{value} AS c{place}" for place, value in enumerate(values))
+        order = self._pick("id", "id DESC") + self._page()
+        return (
+            f"SELECT {key} AS id, {selected} FROM {{n}} {name}{self._where(name)} ORDER BY {order}",
+            True,
+        )
+
+    def _all_columns(self) -> Written:
+        key = self._value(self._pick("int", "text", "decimal", "date", "tz"), [""], 1)
+        way = self._pick("", " DESC", " NULLS FIRST", " DESC NULLS LAST")
+        return (
+            f"SELECT * FROM {{n}}{self._where('')} ORDER BY {key}{way}, id{self._page()}",
+            True,
+        )
+
+    def _groups(self) -> Written:
+        kinds = [self._pick("int", "text", "bool", "date", "decimal", "float", "tz")]
+        kinds += [self._pick("text", "bool")] if self._is_lucky(0.3) else []
+        keys = [self._value(kind, ["n"], 1) for kind in kinds]
+        selected = ", ".join(f"{key} AS g{place}" for place, key in enumerate(keys))
+        places = ", ".join(self._pick(str(place + 1), key) for place, key in enumerate(keys))
+        having = f" HAVING {self._having()}" if self._is_lucky(0.4) else ""
+        is_ordered = self._is_lucky(0.5) and "float" not in kinds
+        order = " ORDER BY " + ", ".join(f"g{place}" for place in range(len(keys))) + self._page()
+        return (
+            f"SELECT {selected}, {self._total()} AS a0, {self._total()} AS a1"
+            f" FROM {{n}} n{self._where('n')} GROUP BY {places}{having}{order if is_ordered else ''}"
+        ), is_ordered
+
+    def _total(self) -> str:
+        kind = self._kind()
+        # Which of several NaN is the least is not said.
+        words = {"float": ["count"], "int": ["min", "max", "count", "sum"]}
+        word = self._pick(*words.get("int" if kind == "decimal" else kind, ["min", "max", "count"]))
+        of = self._value(kind, ["n"], 1)
+        return str(
+            self._pick("count(*)", f"{word}({of})", f"{word}({of})", f"{word}(DISTINCT {of})")
+        )
+
+    def _having(self) -> str:
+        return str(
+            self._pick(
+                f"count(*) > {self._pick(0, 1, 2, 3)}",
+                "sum(n.big) > 0",
+                "max(n.d1) < 5",
+                "min(n.s) <> 'a'",
+                "sum(n.d1) BETWEEN -10 AND 10",
+            )
+        )
+
+    def _totals(self) -> Written:
+        totals = ", ".join(f"{self._total()} AS a{place}" for place in range(3))
+        return f"SELECT {totals} FROM {{n}} AS n{self._where('n')}", False
+
+    def _distinct(self) -> Written:
+        values = ", ".join(f"{self._value(self._kind(), [''], 1)} AS c{i}" for i in range(2))
+        return f"SELECT DISTINCT {values} FROM {{n}}{self._where('')}", False
+
+    def _limited(self) -> Written:
+        inner = f"SELECT * FROM {{n}}{self._where('')} LIMIT {self._pick(0, 1, 5, 30)}"
+        return f"SELECT count(*) AS c FROM ({inner}) AS q", False
+
+    def _join(self) -> Written:
+        word = self._pick("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "CROSS JOIN")
+        first, second = self._pick(("{n}", "{m}"), ("{m}", "{n}"), ("{m}", "{m}"))
+        kind = self._pick("int", "int", "text", "decimal", "date", "bool", "float")
+        on = f"{self._column(kind, ['a'])} = {self._column(kind, ['b'])}"
+        value = self._value(self._kind(), ["a", "b"], 1)
+        if self._is_lucky(0.2) and word != "CROSS JOIN":
+            join = f"{first} a {word} {second} b USING ({self._pick('id', 'k', 's')})"
+        elif word == "CROSS JOIN":
+            join = self._pick(f"{first} a, {second} b", f"{first} a {word} {second} b")
+            return f"SELECT a.id AS x, {value} AS c FROM {join} WHERE {on}", False
+        else:
+            also = f" AND {self._condition(['a', 'b'], 1)}" if self._is_lucky(0.4) else ""
+            join = f"{first} a {word} {second} b ON {on}{also}"
+        return (
+            f"SELECT a.id AS x, b.id AS y, {value} AS c FROM {join}{self._where('a', 'b')}",
+            False,
+        )
+
+    def _set(self) -> Written:
+        kind = self._pick("int", "text", "decimal", "date", "tz", "bool")
+        word = self._pick("UNION", "UNION ALL", "EXCEPT", "INTERSECT")
+        one, other = (
+            f"SELECT {self._column(kind, [''])} AS c FROM {self._pick('{n}', '{m}')}{self._where('')}"
+            for _ in range(2)
+        )
+        return f"{one} {word} {other}", False
+
+    def _shared(self) -> Written:
+        inner = f"WITH w AS (SELECT * FROM {{n}}{self._where('')})"
+        if self._is_lucky(0.5):
+            value = self._value(self._kind(), ["w", "v"], 1)
+            join = f"w JOIN w AS v ON w.id = v.k{self._where('w', 'v')}"
+            return f"{inner} SELECT w.id AS x, v.id AS y, {value} AS c FROM {join}", False
+        tested = f"id {self._pick('', 'NOT ')}IN (SELECT k FROM w)"
+        return f"{inner} SELECT id, s FROM w WHERE {tested} ORDER BY id{self._page()}", True
+
+    def _nested(self) -> Written:
+        value = self._value(self._pick("int", "text", "decimal", "date", "bool"), [""], 1)
+        name = self._pick("v", "k", "s", "id", "n")
+        inner = f"SELECT {value} AS {name}, big AS z FROM {{n}}{self._where('')}"
+        return (
+            f"SELECT q.{name}, count(*) AS c, max(q.z) AS z FROM ({inner}) AS q GROUP BY q.{name}",
+            False,
+        )
+
+    def _shadowed(self) -> Written:
+        value = self._pick("n.k", "- n.id", "n.big", "n.s", "n.d1", "n.id + 1", "n.k * 2")
+        name = self._pick("k", "s", "big", "id", '"Id"', '"K"', "d1")
+        key = self._pick(name, f"{name} DESC", "1", "n.id")
+        return (
+            f"SELECT {value} AS {name}, n.id AS zz FROM {{n}} n{self._where('n')}"
+            f" ORDER BY {key}, n.id{self._page()}"
+        ), True
+
+    def _window(self) -> Written:
+        key = self._column(self._pick("int", "text", "bool"), [""])
+        window = f"sum(k) OVER (PARTITION BY {key} ORDER BY id)"
+        return f"SELECT id, {window} AS w FROM {{n}}{self._where('')} ORDER BY id", True
+
+    def _fixed(self) -> Written:
+        return str(
+            self._pick(
+                "SELECT count(*) AS c FROM {n} a WHERE a.id < 9 AND EXISTS"
+                " (SELECT 1 FROM {n} b WHERE b.k = a.id)",
+                "SELECT a.id AS x FROM {n} a JOIN {n} b ON b.id = a.k WHERE a.id < 9 AND b.id > 2",
+                "SELECT id, (SELECT count(*) FROM {m} q WHERE q.k = n.k) AS c FROM {n} n",
+                "SELECT 1 AS one, 'x' AS t, NULL AS nothing, id FROM {n} WHERE id = 3",
+                "SELECT s AS t, 7 AS seven, count(*) AS c FROM {n} GROUP BY s, seven",
+            )
+        ), False
