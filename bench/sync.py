@@ -27,14 +27,8 @@ from bench.common import (
 )
 from bench.service import Service, free_port, serving
 from bench.sync_sources import TABLE, Source, duckdb_file, mariadb, postgres
+from connectors.sources.postgres.discovery import columns_query
 
-_CATALOG_QUERY = """
-SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-ORDER BY 1, 2, a.attnum
-"""
 _LOOKUP = "SELECT name, amount FROM {} WHERE id = {}"
 _AGGREGATE = "SELECT colour, count(*), sum(amount) FROM {} GROUP BY colour"
 
@@ -198,7 +192,7 @@ def _measure_discovery(
         assert found["tables_discovered"] == tables + 2, found
         with psycopg.connect(source.peer) as connection:
             started_s = time.perf_counter()
-            connection.execute(_CATALOG_QUERY.encode()).fetchall()
+            connection.execute(columns_query().encode()).fetchall()
             queries.append(time.perf_counter() - started_s)
     report.rows += [
         {"source": f"{tables} tables", "target": "tidemill", "elapsed_s": percentile(ours, 0.5)},
