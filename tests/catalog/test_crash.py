@@ -58,7 +58,7 @@ async def test_everything_acknowledged_is_there_after_a_kill(catalog_url: str) -
     workspace = await db.write(ensure_default)
     await db.close()
     seed = secrets.randbelow(2**32)
-    moments = random.Random(seed)  # noqa: S311 - the moments of the kills, no secret
+    moments = random.Random(seed)
     acknowledged: list[tuple[str, str]] = []
     for _ in range(KILLS):
         lines = moments.randrange(1, 1500)

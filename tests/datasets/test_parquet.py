@@ -147,7 +147,7 @@ def test_a_truncated_file_is_an_error() -> None:
 @pytest.mark.parametrize("seed", range(60))
 def test_damaged_bytes_end_in_rows_or_an_error(seed: int) -> None:
     """A flipped byte is either read or explained; a crash or another exception fails."""
-    chance = random.Random(seed)  # noqa: S311 - which bytes to damage
+    chance = random.Random(seed)
     content = bytearray(parquet(SAMPLE, compression="zstd" if seed % 2 else "none"))
     for _ in range(3):
         content[chance.randrange(4, len(content) - 8)] = chance.randrange(256)
