@@ -9,15 +9,16 @@ import os
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pyarrow as pa
 import pytest
 
-from catalog.model import ReadMode
+from catalog.model import Connection, ReadMode
 from engine import errors
 from engine.query.push_condition import Pushed, push_condition
 from engine.query.push_statement import push_statement
@@ -27,12 +28,11 @@ from engine.service.context import Caller, Engine
 from engine.service.queries import QueryAnswer, QueryOptions, run_query
 from tests.connectors.sources.mariadb_server import mariadb_server
 from tests.connectors.sources.postgres_server import PASSWORD, running_server
-from tests.service.remote import connect_postgres, postgres_config, write_duckdb
+from tests.service.remote import connect_duckdb, postgres_config, write_duckdb
 from tests.service.test_live import remote_sql
-from tests.service.test_syncs import run_in
 
-SEED = int(os.environ.get("PUSHDOWN_SEED", random.randrange(1 << 32)))
-STATEMENTS = int(os.environ.get("PUSHDOWN_STATEMENTS", "40"))
+SEED = int(os.environ.get("PUSHDOWN_SEED") or random.randrange(1 << 32))
+STATEMENTS = int(os.environ.get("PUSHDOWN_STATEMENTS", "80"))
 
 # Values. Every column has a pool of texts, as all sources read them; what a source cannot hold is
 # NULL there.
@@ -165,10 +165,12 @@ DUCKDB = Tables(
         "tz": "TIMESTAMPTZ | TIMESTAMPTZ",
     },
     (
-        _COMMON,
+        {**_COMMON, "d1": _COMMON["d1"][:-1]},
         {
             **_SMALLER,
-            "big": ("99999999999999999999", "-1", "0", "170141183460469231731687303715884105727"),
+            "d1": _SMALLER["d1"][:-1],
+            "d2": _SMALLER["d2"][:-1],
+            "big": ("9223372036854775808", "-1", "0", "170141183460469231731687303715884105727"),
             "e": ("1", "0", "101", "0101"),
             "u": ("0", "340282366920938463463374607431768211455", "7"),
             "Mixed Case": ("1 day", "24:00:00", "1 month", "30 days"),
@@ -302,7 +304,9 @@ class Statements:
             case "int":
                 forms += [f"({one} {sign} {other})" for sign in "+-*"]
                 forms += [f"({one} {sign} {self._pick(2, -3, 7)})" for sign in "/%"]
-                forms += [f"(- {one})", f"CAST({column} AS BIGINT)", f"length('{column}')"]
+                text, owner = self._column("text", scope), self._random.choice(scope)
+                small = f"{owner}.k" if owner else "k"
+                forms += [f"(- {one})", f"CAST({small} AS BIGINT)", f"length({text})"]
                 forms += [f"(SELECT {self._pick('max', 'sum', 'count')}(q.k) FROM {{m}} q)"]
                 forms += [f"(SELECT max(q.k) FROM {{m}} q WHERE q.id = {column})"]
             case "decimal":
@@ -501,3 +505,434 @@ class Statements:
                 "SELECT s AS t, 7 AS seven, count(*) AS c FROM {n} GROUP BY s, seven",
             )
         ), False
+
+
+# Sources.
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where both tables are."""
+
+    source_type: str
+    config: dict[str, Any]
+    schema: str
+
+
+@pytest.fixture(scope="module")
+def postgres_source(postgres_url: str) -> Source:
+    name = f"pushdown_{uuid4().hex}"
+    run_in(postgres_url, f"CREATE DATABASE {name}")
+    url = postgres_url.replace("/postgres?", f"/{name}?", 1)
+    run_in(url, MOOD, *POSTGRES.statements())
+    return Source("postgres", postgres_config(url), "public")
+
+
+@pytest.fixture(scope="module")
+def icu_source() -> Iterator[Source]:
+    """A Postgres that compares text by the rules of a language, in some columns without case."""
+    ci = "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level1', deterministic = false)"
+    made = (
+        re.sub(r"(text|char\(4\))(?=[,)])", r"\1 COLLATE ci", each)
+        for each in POSTGRES.statements()
+    )
+    with running_server() as server:
+        create = "CREATE DATABASE icu LOCALE_PROVIDER icu ICU_LOCALE 'en-US' TEMPLATE template0"
+        run_in(server.conninfo(), create)
+        run_in(server.conninfo("icu"), ci, MOOD, *made)
+        config = {"host": "127.0.0.1", "port": server.port, "user": "postgres", "database": "icu"}
+        yield Source("postgres", {**config, "password": PASSWORD}, "public")
+
+
+@pytest.fixture(scope="module")
+def duckdb_source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    path = tmp_path_factory.mktemp("pushdown") / "x.duckdb"
+    write_duckdb(path, "SET TimeZone = 'UTC'", MOOD, *DUCKDB.statements())
+    return Source("duckdb", {"path": str(path)}, "main")
+
+
+@pytest.fixture(scope="module")
+def mariadb_source() -> Iterator[Source]:
+    settings = "SET sql_mode = '', time_zone = '+00:00'"
+    lacks = (*_INFINITE, "NaN", "-NaN", "inf", "-inf")
+    with mariadb_server() as server:
+        connection = server.connect()
+        with connection.cursor() as cursor:
+            for each in (settings, *MARIADB.statements(lacks)):
+                collation = " CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
+                cursor.execute(each + collation if each.startswith("CREATE") else each)
+        connection.close()
+        config = {"host": server.host, "port": server.port, "user": server.user}
+        config |= {"database": server.database, "password": server.password}
+        yield Source("mariadb", config, server.database)
+
+
+@pytest.fixture(params=["postgres", "icu", "duckdb", "mariadb"])
+def source(request: pytest.FixtureRequest) -> Source:
+    found: Source = request.getfixturevalue(f"{request.param}_source")
+    return found
+
+
+def run_in(url: str, *statements: str) -> None:
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+async def connect(engine: Engine, caller: Caller, source: Source) -> Connection:
+    asked = NewConnection("x", source.source_type, source.config)
+    made, _ = await connections.create_connection(engine, caller, asked)
+    assert made.discovery_error is None
+    return made
+
+
+async def go_live(engine: Engine, caller: Caller, made: Connection) -> None:
+    await connections.update_connection(engine, caller, made.id, {"mode": ReadMode.LIVE})
+
+
+async def answer_to(
+    engine: Engine, caller: Caller, sql: str, schema: str, *, is_ordered: bool = True
+) -> list[str]:
+    """The rows as text, every bit of a value in it but the sign of 0.0 and NaN; or how it failed."""
+    options = QueryOptions(format="arrow", default_catalog="x", default_schema=schema)
+    try:
+        answer = await run_query(engine, caller, sql, options)
+        assert isinstance(answer, QueryAnswer)
+        body = answer.body_bytes or b"".join([chunk async for chunk in answer.body])
+    except errors.QueryCrashed:
+        raise
+    except errors.EngineError:
+        return ["failed"]
+    rows = pa.ipc.open_stream(body).read_all().to_pylist()
+    lines = [re.sub(r"-0\.0\b", "0.0", repr([*row.values()])) for row in rows]
+    return lines if is_ordered else sorted(lines)
+
+
+# Tests.
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_live_answer_is_that_of_a_copy(
+    engine: Engine, caller: Caller, source: Source
+) -> None:
+    print(f"PUSHDOWN_SEED={SEED}")
+    statements = Statements(SEED)
+    written = [statements.one() for _ in range(STATEMENTS)]
+    asked = [(statements.place(sql, "x", source.schema), flag) for sql, flag in written]
+    made = await connect(engine, caller, source)
+    copied = [await answer_to(engine, caller, a, source.schema, is_ordered=b) for a, b in asked]
+    await go_live(engine, caller, made)
+    for (sql, is_ordered), expected in zip(asked, copied, strict=True):
+        live = await answer_to(engine, caller, sql, source.schema, is_ordered=is_ordered)
+        assert live == expected, f"PUSHDOWN_SEED={SEED} {sql}"
+
+
+WHOLE = (
+    "SELECT count(d1), sum(d1), min(d1), count(day), min(day), max(ts), max(tz) FROM n",
+    "SELECT id FROM n WHERE d1 > 5 OR d1 <= 5 OR day > '2100-01-01' ORDER BY id",
+    "SELECT id FROM n WHERE d1 IS NULL ORDER BY day DESC, id LIMIT 9",
+    "SELECT id FROM n WHERE c = 'a' OR c = 'AB' ORDER BY id",
+    "SELECT s, count(*) FROM n GROUP BY s ORDER BY s",
+    "SELECT c, count(*) FROM n GROUP BY c ORDER BY c DESC",
+    "SELECT DISTINCT s FROM n WHERE s > 'B' ORDER BY s",
+    "SELECT min(s), max(s), min(e), max(c), max(u) FROM n",
+    "SELECT e, count(*) FROM n WHERE e < 'P' GROUP BY e ORDER BY e",
+    "SELECT count(*) FROM n a JOIN n b ON a.s = b.c",
+    'SELECT a.id FROM n a JOIN n b ON a."Mixed Case" = b."Mixed Case" ORDER BY a.id LIMIT 5',
+    "SELECT CASE WHEN b THEN 'b' WHEN NOT b THEN 'A' ELSE 'á' END AS t, count(*) FROM n"
+    " GROUP BY 1 ORDER BY t",
+    "SELECT k, sum(big) FROM n WHERE id < 30 GROUP BY k HAVING sum(k) > 0 ORDER BY k",
+    "SELECT id, f, tz FROM n WHERE id NOT IN (SELECT k FROM n WHERE k IS NOT NULL) ORDER BY id",
+)
+
+
+@pytest.mark.parametrize("name", ["postgres", "icu", "duckdb"])
+async def test_a_whole_statement_sees_what_a_copy_holds(
+    engine: Engine, caller: Caller, request: pytest.FixtureRequest, name: str
+) -> None:
+    source: Source = request.getfixturevalue(f"{name}_source")
+    placed = [re.sub(r"(FROM|JOIN) n\b", rf"\1 x.{source.schema}.n", each) for each in WHOLE]
+    made = await connect(engine, caller, source)
+    copied = [await answer_to(engine, caller, sql, source.schema) for sql in placed]
+    await go_live(engine, caller, made)
+    for sql, expected in zip(placed, copied, strict=True):
+        assert await answer_to(engine, caller, sql, source.schema) == expected, sql
+        (shown,) = await remote_sql(engine, caller, sql)
+        assert "(SELECT" in shown, sql
+
+
+async def test_a_long_answer_keeps_its_order(
+    engine: Engine, caller: Caller, tmp_path: Path
+) -> None:
+    rows = "SELECT i AS id, hash(i)::VARCHAR AS t FROM range(700000) r(i)"
+    write_duckdb(tmp_path / "x.duckdb", f"CREATE TABLE t AS {rows}")
+    await connect_duckdb(engine, caller, tmp_path / "x.duckdb", mode=ReadMode.LIVE)
+    sql = "SELECT id, t FROM duck.main.t ORDER BY CASE WHEN id < 400000 THEN id ELSE 0 - id END"
+    assert "ORDER BY" in (await remote_sql(engine, caller, sql))[0]
+    answer = await run_query(engine, caller, sql, QueryOptions(format="arrow"))
+    assert isinstance(answer, QueryAnswer)
+    body = b"".join([chunk async for chunk in answer.body])
+    ids = pa.ipc.open_stream(body).read_all()["id"].to_pylist()
+    assert ids == [*range(699_999, 399_999, -1), *range(400_000)]
+
+
+async def test_names_mean_what_the_defaults_say(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(
+        postgres_database,
+        *("CREATE TABLE t AS SELECT 1 AS id", "CREATE SCHEMA other"),
+        "CREATE TABLE other.t AS SELECT generate_series(2, 3) AS id",
+    )
+    source = Source("postgres", postgres_config(postgres_database), "public")
+    await go_live(engine, caller, await connect(engine, caller, source))
+    for schema, expected in (("public", "[1]"), ("other", "[2]")):
+        assert await answer_to(engine, caller, "SELECT count(*) AS c FROM t", schema) == [expected]
+    sql = (
+        "SELECT id FROM x.other.t WHERE NOT EXISTS"
+        " (SELECT * FROM x.public.t WHERE x.public.t.id = x.other.t.id - 1)"
+    )
+    assert await answer_to(engine, caller, sql, "public") == ["[3]"]
+
+
+async def test_a_long_chain_is_read_without_being_pushed(
+    engine: Engine, caller: Caller, duckdb_source: Source
+) -> None:
+    await go_live(engine, caller, await connect(engine, caller, duckdb_source))
+    chain = " OR ".join(f"(id = {number} AND k IS NULL)" for number in range(900))
+    found = await answer_to(engine, caller, f"SELECT count(*) FROM n WHERE {chain}", "main")
+    assert found == await answer_to(
+        engine, caller, "SELECT count(*) FROM n WHERE k IS NULL", "main"
+    )
+
+
+# What is pushed of single conditions and statements.
+
+_TYPES: dict[str, pa.DataType] = {
+    "id": pa.int64(),
+    "n": pa.int16(),
+    "s": pa.string(),
+    "f": pa.float64(),
+    "d": pa.decimal128(12, 2),
+    "day": pa.date32(),
+    "ts": pa.timestamp("us"),
+    "tz": pa.timestamp("us", "UTC"),
+    "ns": pa.timestamp("ns"),
+    "b": pa.bool_(),
+    "wide": pa.decimal128(38, 20),
+    "u": pa.uint64(),
+    "data": pa.binary(),
+}
+_SCHEMA = pa.schema(_TYPES)
+
+
+@pytest.mark.parametrize(
+    ("condition", "dialect", "expected"),
+    [
+        ('"t"."id" > 1', "postgres", Pushed('"id" > 1', is_exact=True)),
+        ('1 < "t"."id"', "postgres", Pushed('"id" > 1', is_exact=True)),
+        ('"t"."id" IS NULL', "postgres", Pushed('"id" IS NULL', is_exact=True)),
+        ('"t"."id" IS NOT NULL', "postgres", Pushed('NOT "id" IS NULL', is_exact=True)),
+        ('NOT "t"."s" IS NULL', "duckdb", Pushed('NOT "s" IS NULL', is_exact=True)),
+        ('NOT "t"."s" IS NOT NULL', "duckdb", Pushed('"s" IS NULL', is_exact=True)),
+        ('"t"."d" IS NULL', "postgres", Pushed(None, is_exact=False)),
+        ('"t"."id" NOT IN (1, 2)', "postgres", Pushed(None, is_exact=False)),
+        ('"t"."id" IN (1, 2)', "postgres", Pushed('"id" IN (1, 2)', is_exact=True)),
+        ('"t"."id" IN (1, NULL)', "postgres", Pushed(None, is_exact=False)),
+        ('"t"."id" NOT BETWEEN 1 AND 2', "postgres", Pushed(None, is_exact=False)),
+        # An OID would take -1 for 4294967295.
+        ('"t"."id" > -1', "postgres", Pushed(None, is_exact=False)),
+        ('"t"."id" > -1', "duckdb", Pushed('"id" > -1', is_exact=True)),
+        # A YEAR would take 70 for 1970.
+        ('"t"."n" > 70', "mysql", Pushed(None, is_exact=False)),
+        ('"t"."n" > 70', "postgres", Pushed('"n" > 70', is_exact=True)),
+        ("\"t\".\"s\" = 'it''s'", "postgres", Pushed("\"s\" = 'it''s'", is_exact=False)),
+        ('"t"."s" = \'a\\b\'', "mysql", Pushed("`s` = 'a\\\\b'", is_exact=False)),
+        ('"t"."s" <> \'a\'', "postgres", Pushed(None, is_exact=False)),
+        ('"t"."s" < \'a\'', "postgres", Pushed(None, is_exact=False)),
+        ('"t"."s" LIKE \'a%\'', "postgres", Pushed(None, is_exact=False)),
+        # A JSON column is compared as what its text stands for.
+        ('"t"."s" = \'{}\'', "mysql", Pushed(None, is_exact=False)),
+        ('"t"."s" = \'7\'', "snowflake", Pushed(None, is_exact=False)),
+        ('"t"."s" = \'7\'', "postgres", Pushed("\"s\" = '7'", is_exact=False)),
+        # NaN has a sign here.
+        ('"t"."f" < 1.5', "postgres", Pushed(None, is_exact=False)),
+        ('"t"."f" > 1.5', "postgres", Pushed(None, is_exact=False)),
+        ('"t"."f" = 0.1', "duckdb", Pushed('"f" = 0.1e0', is_exact=True)),
+        ('"t"."f" <> -1.5', "postgres", Pushed('"f" <> -1.5e0', is_exact=True)),
+        ('"t"."f" < 1.5', "mysql", Pushed("`f` < 1.5e0", is_exact=True)),
+        ('"t"."d" > 50.25', "postgres", Pushed('"d" > 50.25', is_exact=False)),
+        ('"t"."d" > 50.25', "clickhouse", Pushed(None, is_exact=False)),
+        (
+            '"t"."day" = CAST(\'2024-02-29\' AS DATE)',
+            "postgres",
+            Pushed("\"day\" = CAST('2024-02-29' AS DATE)", is_exact=False),
+        ),
+        (
+            '"t"."day" = CAST(\'1900-01-01\' AS DATE)',
+            "clickhouse",
+            Pushed(None, is_exact=False),
+        ),
+        (
+            '"t"."ts" >= CAST(\'2024-01-01T00:00:00.5\' AS TIMESTAMP)',
+            "mysql",
+            Pushed("`ts` >= CAST('2024-01-01 00:00:00.5' AS DATETIME(6))", is_exact=False),
+        ),
+        (
+            '"t"."tz" >= CAST(\'2024-01-01T00:00:00+00:00\' AS TIMESTAMP)',
+            "postgres",
+            Pushed("\"tz\" >= CAST('2024-01-01 00:00:00' AS TIMESTAMPTZ)", is_exact=False),
+        ),
+        (
+            '"t"."ts" >= CAST(\'2024-01-01 00:00:00.1234567\' AS TIMESTAMP)',
+            "postgres",
+            Pushed(None, is_exact=False),
+        ),
+        (
+            '"t"."tz" >= CAST(\'2024-01-01T00:00:00-05:00\' AS TIMESTAMP)',
+            "postgres",
+            Pushed(None, is_exact=False),
+        ),
+        (
+            '"t"."ns" >= CAST(\'2024-01-01T00:00:00\' AS TIMESTAMP)',
+            "duckdb",
+            Pushed(None, is_exact=False),
+        ),
+        (
+            '("t"."id" = 1 OR "t"."s" LIKE \'a\') AND "t"."id" < 9',
+            "postgres",
+            Pushed('"id" < 9', is_exact=False),
+        ),
+        (
+            '("t"."id" = 1 OR ("t"."n" = 2 AND "t"."d" > 0)) AND "t"."id" < 9',
+            "postgres",
+            Pushed('("id" = 1 OR ("n" = 2 AND "d" > 0)) AND "id" < 9', is_exact=False),
+        ),
+        ('"t"."b"', "postgres", Pushed(None, is_exact=False)),
+        ('"t"."id" = "t"."n"', "postgres", Pushed(None, is_exact=False)),
+        ('"t"."id" + 1 = 2', "postgres", Pushed(None, is_exact=False)),
+        (" OR ".join(['("t"."id" = 1'] * 900) + ")" * 900, "duckdb", Pushed(None, is_exact=False)),
+    ],
+)
+def test_a_condition_is_pushed(condition: str, dialect: str, expected: Pushed) -> None:
+    leaf = f'SELECT "t"."id" FROM "c"."s"."t" WHERE {condition}'
+    assert push_condition(leaf, _SCHEMA, dialect) == expected
+
+
+_ALL = ", ".join(f'"{name}"' for name in _SCHEMA.names)
+_T = f'(SELECT {_ALL} FROM "s"."t") AS "t"'
+
+
+def pushed(sql: str, dialect: str = "postgres", where: str | None = None) -> str | None:
+    schemas = {("c", "s", "t"): _SCHEMA, ("c", "s2", "t"): _SCHEMA}
+    conditions = {} if where is None else {("c", "s", "t"): where}
+    return push_statement(sql, schemas, dialect, defaults=("c", "s"), conditions=conditions)
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ('SELECT "t"."id" FROM "c"."s"."t"', f'SELECT "t"."id" FROM {_T}'),
+        ('SELECT "t"."id" FROM "t"', f'SELECT "t"."id" FROM {_T}'),
+        (
+            'SELECT "t"."id" FROM "s2"."t"',
+            f'SELECT "t"."id" FROM (SELECT {_ALL} FROM "s2"."t") AS "t"',
+        ),
+        (
+            'SELECT "t"."s", sum("t"."id") AS "x" FROM "t" GROUP BY "t"."s" ORDER BY "x" ASC NULLS LAST',
+            f'SELECT "t"."s", CAST(SUM("t"."id") AS BIGINT) AS "x" FROM {_T} GROUP BY "t"."s" ORDER BY "x" ASC',
+        ),
+        (
+            'SELECT sum("t"."d") FROM "t" WHERE "t"."s" = \'a\'',
+            f'SELECT SUM("t"."d") FROM {_T} WHERE "t"."s" = (\'a\' COLLATE "C")',
+        ),
+        (
+            'SELECT "t"."f" FROM "t" WHERE "t"."day" >= \'2024-01-01\'',
+            f'SELECT "t"."f" FROM {_T} WHERE "t"."day" >= CAST(\'2024-01-01\' AS DATE)',
+        ),
+        (
+            'SELECT "a"."id" FROM "t" AS "a" CROSS JOIN "t" AS "b" WHERE "a"."id" = "b"."id"',
+            f'SELECT "a"."id" FROM (SELECT {_ALL} FROM "s"."t") AS "a"'
+            f' CROSS JOIN (SELECT {_ALL} FROM "s"."t") AS "b" WHERE "a"."id" = "b"."id"',
+        ),
+    ],
+)
+def test_a_statement_is_pushed(sql: str, expected: str) -> None:
+    assert pushed(sql) == expected
+
+
+def test_a_table_is_asked_for_what_a_scan_would_be() -> None:
+    sql = 'SELECT "t"."id" FROM "t" WHERE "t"."id" < 9'
+    rows = f'(SELECT {_ALL} FROM "s"."t" WHERE "id" < 9) AS "t"'
+    expected = f'SELECT "t"."id" FROM {rows} WHERE "t"."id" < 9'
+    assert pushed(sql, where='"id" < 9') == expected
+    twice = 'SELECT "t"."id" FROM "t" CROSS JOIN "t" AS "b" WHERE "t"."id" < 9'
+    assert 'WHERE "id" < 9)' not in (pushed(twice, where='"id" < 9') or "")
+
+
+def test_text_of_duckdb_has_its_bytes_already() -> None:
+    sql = 'SELECT "t"."id" FROM "t" WHERE "t"."s" = \'a\' ORDER BY "t"."s" DESC NULLS FIRST'
+    expected = f'SELECT "t"."id" FROM {_T} WHERE "t"."s" = \'a\' ORDER BY "t"."s" DESC NULLS FIRST'
+    assert pushed(sql, "duckdb") == expected
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        'SELECT "t"."id" FROM "elsewhere"."t"',
+        'SELECT "u"."id" FROM "u"',
+        'SELECT * FROM "t"',
+        'SELECT "t"."id" / 2 FROM "t"',
+        'SELECT "t"."id" % 2 FROM "t"',
+        'SELECT avg("t"."id") FROM "t"',
+        'SELECT upper("t"."s") FROM "t"',
+        'SELECT "t"."s" || \'x\' FROM "t"',
+        'SELECT sum("t"."f") FROM "t"',
+        'SELECT max("t"."f") FROM "t"',
+        'SELECT max("t"."b") FROM "t"',
+        'SELECT "t"."f" + 1 FROM "t"',
+        'SELECT DISTINCT "t"."f" FROM "t"',
+        'SELECT count(DISTINCT "t"."f") FROM "t"',
+        'SELECT "t"."f" FROM "t" GROUP BY "t"."f"',
+        'SELECT "t"."id" FROM "t" ORDER BY "t"."f" ASC',
+        'SELECT "t"."id" FROM "t" ORDER BY "t"."data" ASC',
+        'SELECT "t"."id" FROM "t" WHERE "t"."f" > 1',
+        'SELECT "t"."u" + 1 FROM "t"',
+        'SELECT "t"."wide" + 1 FROM "t"',
+        'SELECT "t"."d" * 1.1 FROM "t"',
+        'SELECT 0.1 AS "x" FROM "t"',
+        'SELECT "t"."id" FROM "t" WHERE "t"."d" > 1.1',
+        'SELECT "t"."id" FROM "t" WHERE "t"."id" = \'5\'',
+        'SELECT "t"."id" FROM "t" WHERE "t"."s" = 5',
+        'SELECT "t"."id" FROM "t" WHERE "t"."id" = 9223372036854775808',
+        'SELECT coalesce("t"."id", "t"."d") FROM "t"',
+        'SELECT CASE WHEN "t"."b" THEN 1 ELSE \'a\' END FROM "t"',
+        'SELECT CAST("t"."d" AS INTEGER) FROM "t"',
+        'SELECT CAST("t"."id" AS TEXT) FROM "t"',
+        'SELECT CAST("t"."tz" AS DATE) FROM "t"',
+        'SELECT "t"."id" FROM "t" WHERE "t"."day" = "t"."ts"',
+        'SELECT "t"."id" FROM "t" WHERE "t"."day" = \'2024-01-01 00:00:00\'',
+        'SELECT "t"."id" FROM "t" WHERE "t"."ts" = \'2024-01-01T00:00:00+02:00\'',
+        'SELECT "t"."id" FROM "t" WHERE "t"."ts" = \'infinity\'',
+        'SELECT "t"."id" FROM "t" WHERE "t"."ts" = CAST(\'1066-10-14\' AS TIMESTAMP)',
+        'SELECT "t"."id" FROM "t" WHERE "t"."s" LIKE \'a\\%\'',
+        'SELECT "t"."id" FROM "t" WHERE "t"."s" LIKE \'a!%\' ESCAPE \'!\'',
+        'SELECT "t"."id" FROM "t" WHERE "t"."s" LIKE "t"."s"',
+        'SELECT "t"."id" FROM "t" WHERE "t"."s" ILIKE \'a\'',
+        'SELECT "a"."id" FROM "t" AS "a" INNER JOIN "t" AS "b" USING("id")',
+        'SELECT "t"."id" FROM "t" UNION SELECT "t"."id" FROM "t"',
+        'SELECT row_number() OVER (ORDER BY "t"."id") FROM "t"',
+        'SELECT DISTINCT ON ("t"."id") "t"."s" FROM "t"',
+        'SELECT "t"."id" AS "K", "t"."n" AS "k" FROM "t"',
+        'SELECT "T"."id" FROM "t" AS "T" CROSS JOIN "t"',
+        'SELECT "t"."id" AS "s" FROM "t" ORDER BY ("s" + 1) ASC',
+        'SELECT 2 AS "x", count(1) FROM "t" GROUP BY 2',
+        'SELECT NULL AS "x" FROM "t"',
+        "SELECT " + "NOT " * 900 + '"t"."b" FROM "t"',
+        "SELECT (",
+    ],
+)
+def test_a_statement_is_not_pushed(sql: str) -> None:
+    assert pushed(sql) is None
+    assert pushed(sql, "duckdb") is None
