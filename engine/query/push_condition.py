@@ -5,8 +5,8 @@ fewer, because the engine filters again. It starts from what DataFusion's unpars
 Postgres; whatever is not known to mean the same in the source is simply not pushed.
 
 Traps, each of which is why something is missing: text is compared by a collation there and by bytes
-here; NaN is the greatest number here and unequal to everything in some; values that arrive as NULL (NaN of
-a decimal, infinite dates) are not NULL there.
+here; NaN is the greatest or, by its sign, the least number here; values that arrive as NULL (NaN of a
+decimal, infinite dates) are not NULL there; what arrives as text may be no text there.
 """
 
 import json

@@ -41,6 +41,8 @@ _WHOLE_NODES: tuple[type[exp.Expr], ...] = (
 )
 _JOIN_KINDS = {"", "INNER", "OUTER", "CROSS"}
 _JOIN_SIDES = {"", "LEFT", "RIGHT", "FULL"}
+_DIGITS_MAX = 38
+_SCALE_MAX = 15
 _INTEGER = re.compile(r"\d{1,18}")
 _DAY = r"(?:1[7-9]|2[01])\d\d-\d\d-\d\d"
 """In the years that the engine's timestamps of nanoseconds hold."""
@@ -116,8 +118,10 @@ def _schema_of(schemas: Mapping[TableName, pa.Schema]) -> MappingSchema:
 
 
 def _is_plain_decimal(dtype: Any) -> bool:  # noqa: ANN401 - decimals have no common class
-    """Tell whether all its digits fit into the engine's 38 beside those of any integer."""
-    return pa.types.is_decimal(dtype) and dtype.scale <= 15 and dtype.precision - dtype.scale <= 23  # noqa: PLR2004
+    """Tell whether its digits fit into the engine's 38 beside those of any integer."""
+    if not pa.types.is_decimal(dtype) or dtype.scale > _SCALE_MAX:
+        return False
+    return bool(dtype.precision - dtype.scale <= _DIGITS_MAX - _SCALE_MAX)
 
 
 _SQL_TYPES: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (

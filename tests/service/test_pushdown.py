@@ -1,8 +1,9 @@
 """A live answer is the answer of a copy: random statements over nasty values, and known traps.
 
 One long file: the values, the tables of each source, the statements, and the tests; then what each
-of the two pushing modules makes of single statements. The seed of the statements is printed with every
-failure; ``PUSHDOWN_SEED`` and ``PUSHDOWN_STATEMENTS`` choose others.
+of the two pushing modules makes of single statements. ``PUSHDOWN_SEED`` and ``PUSHDOWN_STATEMENTS``
+choose other statements. The trap: some errors of the engine come with the rows it looks at, of which
+a copy has more, so about one seed in fifty has a statement that fails for the copy alone.
 """
 
 import os
@@ -31,7 +32,7 @@ from tests.connectors.sources.postgres_server import PASSWORD, running_server
 from tests.service.remote import connect_duckdb, postgres_config, write_duckdb
 from tests.service.test_live import remote_sql
 
-SEED = int(os.environ.get("PUSHDOWN_SEED") or random.randrange(1 << 32))
+SEED = int(os.environ.get("PUSHDOWN_SEED", "20261121"))
 STATEMENTS = int(os.environ.get("PUSHDOWN_STATEMENTS", "80"))
 
 # Values. Every column has a pool of texts, as all sources read them; what a source cannot hold is
@@ -618,7 +619,8 @@ async def test_a_live_answer_is_that_of_a_copy(
 ) -> None:
     print(f"PUSHDOWN_SEED={SEED}")
     statements = Statements(SEED)
-    written = [statements.one() for _ in range(STATEMENTS)]
+    known = [(sql, "ORDER" in sql) for sql in KNOWN]
+    written = [*known, *(statements.one() for _ in range(STATEMENTS))]
     asked = [(statements.place(sql, "x", source.schema), flag) for sql, flag in written]
     made = await connect(engine, caller, source)
     copied = [await answer_to(engine, caller, a, source.schema, is_ordered=b) for a, b in asked]
@@ -627,6 +629,33 @@ async def test_a_live_answer_is_that_of_a_copy(
         live = await answer_to(engine, caller, sql, source.schema, is_ordered=is_ordered)
         assert live == expected, f"PUSHDOWN_SEED={SEED} {sql}"
 
+
+KNOWN = (
+    "SELECT id FROM {n} WHERE k IS NOT NULL",
+    "SELECT id FROM {n} WHERE s IS NOT NULL AND NOT (u IS NOT NULL)",
+    "SELECT id FROM {m} WHERE k > -5",
+    "SELECT id FROM {m} WHERE k < 100",
+    "SELECT id FROM {m} WHERE k > 70 AND k <> 2",
+    "SELECT id FROM {n} WHERE f < 1",
+    "SELECT id FROM {n} WHERE f > 1",
+    "SELECT id FROM {n} WHERE f = 0 OR f = 0.1",
+    "SELECT id FROM {m} WHERE f = 0.5 OR f = 1.5",
+    "SELECT id FROM {n} WHERE ts >= '2024-02-29 12:00:00.000001'",
+    "SELECT id FROM {n} WHERE ts < '2024-02-29T10:00:00.000001-02:00'",
+    'SELECT id FROM {n} WHERE "Mixed Case" = \'1\' OR "Mixed Case" = \'{"a": 1}\'',
+    "SELECT k FROM {n} EXCEPT SELECT k FROM {m}",
+    "SELECT k FROM {n} INTERSECT SELECT k FROM {m}",
+    "SELECT id FROM {n} WHERE id > 50 OR k NOT IN (SELECT k FROM {m})",
+    "SELECT id FROM {n} WHERE k NOT IN (SELECT k FROM {m})",
+    "SELECT id FROM {n} WHERE s LIKE '%\\%%' OR s LIKE 'a\\\\b'",
+    "SELECT - id AS id FROM {n} GROUP BY id HAVING id > 4 ORDER BY id LIMIT 3",
+    "SELECT id AS s, s AS id FROM {n} ORDER BY id, s LIMIT 7",
+    "SELECT b, sum(big) FROM {n} GROUP BY b HAVING sum(big) > 0",
+    "SELECT id FROM {n} WHERE d1 = 8.2 OR d1 > 99.99",
+    "SELECT count(*) FROM (SELECT * FROM {n} WHERE f <> 1.5 LIMIT 40) q",
+    "SELECT count(*) FROM (SELECT * FROM {n} WHERE s = 'a' LIMIT 2) q",
+)
+"""Each of these, or one like it, was once answered wrongly."""
 
 WHOLE = (
     "SELECT count(d1), sum(d1), min(d1), count(day), min(day), max(ts), max(tz) FROM n",

@@ -75,6 +75,27 @@ class Phase(StrEnum):
     FETCH = "fetch"
 
 
+LOUD = tuple(fault for fault in Fault if fault not in SILENT)
+FAULTS: dict[str, dict[Phase, tuple[Fault, ...]]] = {
+    "postgres": {
+        Phase.CONNECT: LOUD,
+        Phase.LOGIN: (Fault.RESET, Fault.GARBAGE),
+        Phase.DISCOVER: LOUD,
+        Phase.FETCH: LOUD,
+    },
+    **{
+        name: {
+            Phase.CONNECT: (Fault.REFUSE,),
+            Phase.LOGIN: (Fault.GARBAGE,),
+            Phase.DISCOVER: (Fault.CUT,),
+            Phase.FETCH: (Fault.RESET, Fault.GARBAGE),
+        }
+        for name in ("mariadb", "clickhouse", "flightsql")
+    },
+}
+"""What is tried of each source; cuts are also made at random bytes of a table."""
+
+
 @dataclass(frozen=True)
 class Source:
     """A running server with the tables of ``ROWS`` and some empty ones.
@@ -356,9 +377,8 @@ async def measured(engine: Engine, source: Source) -> Sizes:
 
             check = await bytes_of(place.health)
             discover = await bytes_of(place.rediscover)
-            fetch = {
-                table: await bytes_of(partial(place.query, table)) for table in ("big", "small")
-            }
+            tables = ("big", "small") if source.name in FAULTS else ("small",)
+            fetch = {table: await bytes_of(partial(place.query, table)) for table in tables}
             borders = proxy.borders
             _SIZES[source.name] = Sizes(check, discover, fetch, borders)
     return _SIZES[source.name]
@@ -462,27 +482,9 @@ async def assert_works(place: Place, phase: Phase) -> None:
         assert await place.query() == answer()
 
 
-LOUD = tuple(fault for fault in Fault if fault not in SILENT)
-SOME: dict[str, dict[Phase, tuple[Fault, ...]]] = {
-    "postgres": {
-        Phase.CONNECT: LOUD,
-        Phase.LOGIN: (Fault.RESET, Fault.GARBAGE),
-        Phase.DISCOVER: LOUD,
-        Phase.FETCH: LOUD,
-    },
-    **{
-        name: {
-            Phase.CONNECT: (Fault.REFUSE,),
-            Phase.LOGIN: (Fault.GARBAGE,),
-            Phase.DISCOVER: (Fault.CUT,),
-            Phase.FETCH: (Fault.RESET, Fault.GARBAGE),
-        }
-        for name in ("mariadb", "clickhouse", "flightsql")
-    },
-}
 MATRIX = [
     (name, phase, fault)
-    for name, phases in SOME.items()
+    for name, phases in FAULTS.items()
     for phase, faults in phases.items()
     for fault in faults
 ]

@@ -63,7 +63,7 @@ SPREAD = {
     "nation": "duck.main.nation",
     "region": "datasets.main.region",
 }
-WHOLE = {"q02", "q03", "q16", "q18", "q19", "q21"}
+WHOLE = {"q02", "q03", "q13", "q16", "q18", "q19", "q21"}
 """What is pushed as one statement; the others use a function, an average, or a number with a point."""
 
 
