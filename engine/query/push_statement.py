@@ -53,6 +53,7 @@ _MOMENTS: Mapping[str, tuple[str, re.Pattern[str]]] = {
     "timestamptz": ("TIMESTAMPTZ", re.compile(rf"{_DAY}(?:{_TIME}(?:Z|[+-]\d\d:\d\d)?)?")),
 }
 _NUMBERS = {"integer", "decimal"}
+_SCALED = {"decimal", "timestamp", "timestamptz"}
 _ORDERED = {*_NUMBERS, *_MOMENTS, "text"}
 _COMPARED = {*_ORDERED, "boolean"}
 """Kinds of values of which two are equal, or one is less, in all sources alike."""
@@ -223,7 +224,11 @@ def _is_plain_case(node: exp.Expr) -> bool:
     branches: Sequence[exp.Expr] = node.args["ifs"]
     results = [*(each.args["true"] for each in branches), node.args.get("default") or exp.null()]
     tested = [node.this, *(each.this for each in branches)] if node.this else []
-    return _is_one_kind(_kinds_of(results)) and _is_one_kind(_kinds_of(tested))
+    kinds = _kinds_of(results)
+    # The engine says that the result has the scale, or the unit, of the first one.
+    values = [each for each in results if not isinstance(each.unnest(), exp.Null)]
+    is_typed = len(values) <= 1 or kinds.isdisjoint(_SCALED)
+    return is_typed and _is_one_kind(kinds) and _is_one_kind(_kinds_of(tested))
 
 
 def _is_test(node: exp.Expr) -> bool:
