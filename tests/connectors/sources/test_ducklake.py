@@ -1303,7 +1303,7 @@ def test_addresses_of_catalogs(url: str, address: PostgresAddress | FileAddress)
     ],
 )
 def test_what_is_no_address_of_a_catalog(url: str) -> None:
-    with pytest.raises(OptionsInvalid, match="catalog_url|password stands inside") as caught:
+    with pytest.raises(OptionsInvalid, match=r"catalog_url|password stands inside") as caught:
         parse_options(DuckLakeOptions, {"catalog_url": url}, None)
     assert "hunter2" not in str(caught.value)
 
