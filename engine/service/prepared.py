@@ -1,18 +1,19 @@
 """A statement that is ready to run but for the remote tables whose rows are not here yet."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from engine.errors import Conflict
 from engine.query.parse import explained_query
-from engine.query.resolve import Wanted, resolve_tables
+from engine.query.resolve import Resolved, Wanted, resolve_tables
 from engine.service.context import Caller, Engine
 from engine.service.live import WHOLE_TABLE, explain_live, run_live, scan
 from engine.service.sync import sync_wanted
 from engine.workers.tasks import QueryTask, Scan, TableBinding
 
 _SMALL_TABLE_BYTES = 64 * 1024 * 1024
+_PURGES_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +48,12 @@ class PreparedQuery:
             yield ready
 
     async def _complete(self, engine: Engine, caller: Caller, ready: "ReadyQuery") -> QueryTask:
-        tables, wanted = self.task.tables, self.wanted
-        missing = [each for each in wanted if not each.found.is_live]
-        if missing and self.reads_rows:
-            ready.warnings.extend(await sync_wanted(engine, missing))
-            # That may have taken long: the other tables may have other copies by now.
-            tables, wanted = await self._find_again(engine, caller)
-        live = [each for each in wanted if each.found.is_live]
-        shapes = [each.shape for each in wanted if not each.found.is_live]
-        tables = (*tables, *shapes)
+        resolved = Resolved(self.task.tables, self.wanted)
+        if self.reads_rows:
+            resolved = await ready.have_copies(engine, caller, self.names, resolved)
+        live = [each for each in resolved.wanted if each.found.is_live]
+        shapes = [each.shape for each in resolved.wanted if not each.found.is_live]
+        tables = (*resolved.tables, *shapes)
         task = replace(self.task, tables=tables, scan=scan_of(tables, is_plain=self.is_plain))
         if not live:
             return task
@@ -64,20 +62,6 @@ class PreparedQuery:
         if explained_query(task.sql) is None:  # the columns are asked for, no plan
             return replace(task, tables=(*tables, *(each.shape for each in live)))
         return await explain_live(engine, task, live)
-
-    async def _find_again(
-        self, engine: Engine, caller: Caller
-    ) -> tuple[tuple[TableBinding, ...], tuple[Wanted, ...]]:
-        resolved = await resolve_tables(
-            engine,
-            caller,
-            self.names,
-            default_catalog=self.task.default_catalog,
-            default_schema=self.task.default_schema,
-        )
-        if any(not each.found.is_live for each in resolved.wanted):
-            raise Conflict("A table was purged while the query waited for its copy")
-        return resolved.tables, resolved.wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,30 +77,46 @@ class ReadyQuery:
         self, engine: Engine, caller: Caller, name: tuple[str, ...]
     ) -> tuple[TableBinding, ...]:
         """Answer a worker that asks for one more table."""
-        resolved = await resolve_tables(
+        resolved = await self._find(engine, caller, [name])
+        if not self.reads_rows:
+            return resolved.shapes
+        resolved = await self.have_copies(engine, caller, [name], resolved)
+        live = [await scan(engine, each, WHOLE_TABLE, self.stack) for each in resolved.wanted]
+        return (*resolved.tables, *live)
+
+    async def have_copies(
+        self,
+        engine: Engine,
+        caller: Caller,
+        names: Iterable[tuple[str, ...]],
+        resolved: Resolved,
+    ) -> Resolved:
+        """Sync the tables that have no copy; return what the names mean then.
+
+        Raises:
+            Conflict: copies were purged as fast as they were made.
+            EngineError: a source failed.
+        """
+        for _ in range(_PURGES_MAX):
+            missing = [each for each in resolved.wanted if not each.found.is_live]
+            if not missing:
+                return resolved
+            lost = await sync_wanted(engine, missing)
+            self.warnings.extend(each for each in lost if each not in self.warnings)
+            # That may have taken long: the other tables may have other copies by now, or none.
+            resolved = await self._find(engine, caller, names)
+        raise Conflict("Its tables were purged again and again while the query waited for copies")
+
+    async def _find(
+        self, engine: Engine, caller: Caller, names: Iterable[tuple[str, ...]]
+    ) -> Resolved:
+        return await resolve_tables(
             engine,
             caller,
-            [name],
+            names,
             default_catalog=self.task.default_catalog,
             default_schema=self.task.default_schema,
         )
-        found = list(resolved.tables)
-        for wanted in resolved.wanted:
-            if not self.reads_rows:
-                found.append(wanted.shape)
-            elif wanted.found.is_live:
-                found.append(await scan(engine, wanted, WHOLE_TABLE, self.stack))
-            else:
-                self.warnings.extend(await sync_wanted(engine, [wanted]))
-                again = await resolve_tables(
-                    engine,
-                    caller,
-                    [name],
-                    default_catalog=self.task.default_catalog,
-                    default_schema=self.task.default_schema,
-                )
-                found += again.tables
-        return tuple(found)
 
 
 def scan_of(tables: Sequence[TableBinding], *, is_plain: bool) -> Scan:

@@ -195,6 +195,27 @@ async def test_a_first_query_copies_again_when_a_purge_voids_its_copy(
     assert await query == [[1]]
 
 
+async def test_a_copy_purged_while_the_query_waits_for_another_is_made_again(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(
+        postgres_database,
+        "CREATE VIEW slow AS SELECT 1 AS n, pg_sleep(1)::text AS t",
+        "CREATE TABLE fast AS SELECT 2 AS n",
+    )
+    made = await connect_postgres(engine, caller, postgres_database)
+    sql = "SELECT s.n, f.n FROM pg.public.slow s, pg.public.fast f"
+    query = asyncio.create_task(rows_of(engine, caller, sql))
+
+    async def fast() -> FoundTable:
+        return await found_table(engine, caller, made.id, "fast")
+
+    await until(fast, lambda found: found.table.is_synced)
+    await connections.purge_table(engine, caller, made.id, "public", "fast")
+    assert await query == [[1, 2]]
+    assert (await fast()).table.is_synced
+
+
 async def test_who_waits_for_another_server_syncs_when_its_lease_runs_out(
     engine: Engine, caller: Caller, postgres_database: str
 ) -> None:
