@@ -10,14 +10,25 @@ import sqlite3
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import psycopg
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from catalog.errors import CatalogError, Conflict, InvalidValue, Unavailable
 
@@ -27,6 +38,8 @@ _READ_WAIT_MS = 30_000
 # Any constant will do: it names the lock under which one server migrates while others wait.
 _MIGRATION_LOCK = 7_155_832
 _RETRYABLE_SQLSTATES = frozenset({"40001", "40P01"})
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +99,11 @@ def translate(error: SQLAlchemyError) -> CatalogError:
         return Conflict()
     if isinstance(error, DataError):
         return InvalidValue()
+    if not isinstance(error, OperationalError | InterfaceError | PoolTimeout):
+        # Neither the database nor the network explains it. Its text may hold values.
+        places = [f"{frame.name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
+        log.error("catalog.failed", error=type(error).__name__, places=places)
+        return Unavailable("The catalog failed on this operation")
     return Unavailable()
 
 

@@ -7,12 +7,12 @@ so undoes it. A job that waits for its next attempt is leased to nobody until th
 """
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from catalog.errors import Conflict, NotFound
@@ -76,7 +76,14 @@ def enqueue(
     raise Conflict("An equal job keeps finishing")
 
 
-def lease(conn: Connection, *, owner: str, lease_s: float, attempts_max: int) -> Job | None:
+def lease(
+    conn: Connection,
+    *,
+    owner: str,
+    lease_s: float,
+    attempts_max: int,
+    served: Sequence[str] = (),
+) -> Job | None:
     """Take the oldest job that waits or whose lease has run out; None when there is none.
 
     A job that was already executed ``attempts_max`` times fails instead.
@@ -86,6 +93,7 @@ def lease(conn: Connection, *, owner: str, lease_s: float, attempts_max: int) ->
         owner: the server, for ``requeue_owned``.
         lease_s: seconds until others may take the job over.
         attempts_max: executions of one job at most.
+        served: workspaces that had their turn lately, the latest last: others come before them.
     """
     now = utc_now()
     is_free = or_(
@@ -107,7 +115,7 @@ def lease(conn: Connection, *, owner: str, lease_s: float, attempts_max: int) ->
     oldest = (
         select(jobs.c.id)
         .where(is_free)
-        .order_by(jobs.c.created_at, jobs.c.id)
+        .order_by(*_turn(served), jobs.c.created_at, jobs.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
         .scalar_subquery()
@@ -220,6 +228,14 @@ def list_jobs(
     query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
     query = query.limit(max(0, min(limit, PAGE_ROWS_MAX))).offset(max(0, offset))
     return tuple(Job(**row) for row in conn.execute(query).mappings())
+
+
+def _turn(served: Sequence[str]) -> list[ColumnElement[int]]:
+    """Order by whose turn it is."""
+    if not served:
+        return []
+    places = {workspace_id: place for place, workspace_id in enumerate(served)}
+    return [case(places, value=jobs.c.workspace_id, else_=-1)]
 
 
 def _is_held(job: Job) -> ColumnElement[bool]:

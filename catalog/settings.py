@@ -156,6 +156,9 @@ class Settings(BaseSettings):
     source_memory_bytes: int = Field(
         GIB, ge=256 * MIB, description="Memory of one process that reads a source, in bytes."
     )
+    source_bytes_max: int = Field(
+        100 * GIB, ge=MIB, description="Bytes one copy or live read may bring, as Arrow data."
+    )
     source_batch_bytes: int = Field(
         16 * MIB, ge=64 * KIB, description="Size of the batches asked of a source, in bytes."
     )

@@ -75,6 +75,7 @@ def parse_options(
     """
     _refuse_passwords(config)
     fields = {} if credential is None else _read_credential(options_type, credential)
+    _refuse_booleans(options_type, config)
     try:
         return options_type(**{**config, **fields})
     except ValidationError as error:
@@ -154,6 +155,14 @@ def _refuse_passwords(value: object) -> None:
             "Invalid source configuration: a password stands inside a URL or host; give it as the"
             " credential instead"
         )
+
+
+def _refuse_booleans(options_type: type[SourceOptions], config: Mapping[str, Any]) -> None:
+    """Refuse true for a number: pydantic takes it for 1."""
+    for name, field in options_type.model_fields.items():
+        is_number = int in (field.annotation, *get_args(field.annotation))
+        if is_number and isinstance(config.get(name), bool):
+            raise OptionsInvalid(f"Invalid source configuration: {name}: Input should be a number")
 
 
 def _is_secret(annotation: object) -> bool:

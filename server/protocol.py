@@ -2,7 +2,8 @@
 
 Bytes that are no HTTP, a head or trailer over its bound, and a field that does not end are answered
 here in the words of the API. The trap: the parser hands over a field only when it is whole, so
-bytes that lead to nothing are counted as they arrive.
+bytes that lead to nothing are counted as they arrive. Another: a socket that is closed with unread
+bytes loses the answer, so what still comes after a refusal is read for a moment and dropped.
 """
 
 import re
@@ -20,6 +21,8 @@ HEAD_BYTES_MAX = 64 * 1024
 """Of the URL and the fields before a body, and of the fields after it; so much again may wait for
 the rest of an unfinished field."""
 _FIELD_SYNTAX_BYTES = 4
+_LINGER_S = 2.0
+_LINGER_BYTES = 1 << 20
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 _log = structlog.get_logger()
@@ -33,18 +36,23 @@ class HttpProtocol(HttpToolsProtocol):
     _head_bytes = 0
     _waiting_bytes = 0
     _has_progress = False
+    _is_refused = False
+    _dropped_bytes = 0
 
     @override
     def data_received(self, data: bytes) -> None:
         """Parse what came; refuse a field that does not end."""
-        if self.transport.is_closing():
+        if self._is_refused:
+            self._drop(data)
+        if self._is_refused or self.transport.is_closing():
             return
         if not self._is_in_message:
             data = _without_upgrade(data)
         self._has_progress = False
         super().data_received(data)
         self._waiting_bytes = 0 if self._has_progress else self._waiting_bytes + len(data)
-        if self._waiting_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
+        is_open = not (self._is_refused or self.transport.is_closing())
+        if self._waiting_bytes > HEAD_BYTES_MAX and is_open:
             self._refuse(HeadTooLarge())
 
     @override
@@ -115,7 +123,26 @@ class HttpProtocol(HttpToolsProtocol):
         head = f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode()
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in response.raw_headers)
         self.transport.write(head + lines + b"\r\n" + bytes(response.body))
-        self.transport.close()
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close once the other side has read the answer, or soon anyway."""
+        self._is_refused = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self._unset_keepalive_if_required()
+        self.transport.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.loop.call_later(_LINGER_S, self.transport.close)
+        else:
+            self.transport.close()
+
+    def _drop(self, data: bytes) -> None:
+        self._dropped_bytes += len(data)
+        if self._dropped_bytes > _LINGER_BYTES:
+            self.transport.abort()
 
 
 def _announces_body(field: tuple[bytes, bytes]) -> bool:

@@ -14,12 +14,12 @@ from sqlalchemy.exc import IntegrityError
 
 from catalog.errors import Conflict, InvalidValue, NotFound
 from catalog.model import Connection, DiscoveryStatus
-from catalog.store.remote_tables import drop_copies
+from catalog.store.remote_tables import drop_copies, restart_syncs
 from catalog.store.rows import columns_of, utc_now
 from catalog.tables import SCHEDULED_CONNECTION, connections, remote_tables, secrets
 
 _COLUMNS = columns_of(connections, Connection)
-_CHANGEABLE = frozenset({"mode", "refresh_interval_s"})
+_CHANGEABLE = frozenset({"mode", "refresh_interval_s", "config", "secret_id", "owns_secret"})
 _MOMENTS = 1 << 40  # 13 days of microseconds, so that sums stay within 64 bits
 
 
@@ -83,7 +83,7 @@ def list_due(conn: DbConnection, now: datetime) -> tuple[Connection, ...]:
 def update_connection(
     conn: DbConnection, workspace_id: str, connection_id: str, changes: Mapping[str, Any]
 ) -> Connection:
-    """Change some of mode and refresh_interval_s; an interval starts counting now, None ends it.
+    """Change some of a connection; an interval starts counting now, None ends it.
 
     Raises:
         NotFound: the workspace has no such connection.
@@ -157,10 +157,30 @@ def delete_connection(conn: DbConnection, workspace_id: str, connection_id: str)
     connection = get_connection(conn, workspace_id, connection_id)
     drop_copies(conn, workspace_id, connection_id)
     conn.execute(delete(connections).where(connections.c.id == connection_id))
+    _drop_own_secret(conn, connection)
+
+
+def release_source(conn: DbConnection, workspace_id: str, connection_id: str) -> None:
+    """Take the configuration and the own secret from a connection, which gets others.
+
+    Syncs under way are void, and none goes on from a cursor of the source before.
+
+    Raises:
+        NotFound: the workspace has no such connection.
+    """
+    connection = get_connection(conn, workspace_id, connection_id)
+    restart_syncs(conn, workspace_id, connection_id)
+    nothing: dict[str, Any] = {"config": {}, "secret_id": None, "owns_secret": False}
+    conn.execute(update(connections).where(connections.c.id == connection_id).values(nothing))
+    _drop_own_secret(conn, connection)
+
+
+def _drop_own_secret(conn: DbConnection, connection: Connection) -> None:
+    """Delete the secret made for a connection that has lost it, unless another one names it."""
     if connection.owns_secret:
         conn.execute(
             delete(secrets).where(
-                secrets.c.workspace_id == workspace_id,
+                secrets.c.workspace_id == connection.workspace_id,
                 secrets.c.id == connection.secret_id,
                 ~select(connections.c.id)
                 .where(connections.c.secret_id == connection.secret_id)

@@ -98,7 +98,7 @@ def store_discovered(
     Raises:
         NotFound: the connection was deleted meanwhile.
     """
-    _lock_connection(conn, workspace_id, connection_id)
+    lock_connection(conn, workspace_id, connection_id)
     query = select(
         remote_tables.c.schema_name,
         remote_tables.c.table_name,
@@ -261,7 +261,12 @@ def update_table(
 def drop_copies(
     conn: Connection, workspace_id: str, connection_id: str, table_id: str | None = None
 ) -> None:
-    """Forget the copies of one table, or of all tables of a connection; a running sync is void."""
+    """Forget the copies of one table, or of all tables of a connection; a running sync is void.
+
+    Raises:
+        NotFound: the workspace has no such connection.
+    """
+    lock_connection(conn, workspace_id, connection_id)
     own = [
         remote_tables.c.workspace_id == workspace_id,
         remote_tables.c.connection_id == connection_id,
@@ -289,6 +294,28 @@ def drop_copies(
         note_change(conn, connection_id)
 
 
+def lock_connection(conn: Connection, workspace_id: str, connection_id: str) -> None:
+    """Lock a connection; who locks some of its tables too does this first, or two would deadlock.
+
+    Raises:
+        NotFound: the workspace has no such connection.
+    """
+    query = _own_connection(workspace_id, connection_id).with_for_update()
+    if conn.scalars(query).first() is None:
+        raise NotFound.of("Connection", connection_id)
+
+
+def restart_syncs(conn: Connection, workspace_id: str, connection_id: str) -> None:
+    """Make syncs under way void, and have the next ones read whole tables; copies stay.
+
+    Raises:
+        NotFound: the workspace has no such connection.
+    """
+    lock_connection(conn, workspace_id, connection_id)
+    mine = remote_tables.c.connection_id == connection_id
+    conn.execute(update(remote_tables).where(mine).values(cursor_value=None, **NO_LEASE))
+
+
 def note_change(conn: Connection, connection_id: str) -> None:
     """Say that columns of a connection's tables are not what they were: see ``read_revision``."""
     conn.execute(
@@ -302,12 +329,6 @@ def drop_files(conn: Connection, table_ids: Sequence[str]) -> None:
     keys = conn.scalars(select(remote_table_files.c.key).where(mine)).all()
     drop_blobs(conn, keys, utc_now())
     conn.execute(delete(remote_table_files).where(mine))
-
-
-def _lock_connection(conn: Connection, workspace_id: str, connection_id: str) -> None:
-    query = _own_connection(workspace_id, connection_id).with_for_update()
-    if conn.scalars(query).first() is None:
-        raise NotFound.of("Connection", connection_id)
 
 
 def _own_connection(workspace_id: str, connection_id: str) -> Select[tuple[str]]:

@@ -5,14 +5,15 @@ counts only while it does. The trap: purging or deleting a table voids the lease
 """
 
 import secrets
+from contextlib import suppress
 from datetime import timedelta
 
 from sqlalchemy import Connection, func, or_, select, text, update
 
-from catalog.errors import Conflict
+from catalog.errors import Conflict, NotFound
 from catalog.model import RemoteTable, TableVersion
 from catalog.store.profiles import drop_profiles
-from catalog.store.remote_tables import NO_LEASE, drop_files, note_change
+from catalog.store.remote_tables import NO_LEASE, drop_files, lock_connection, note_change
 from catalog.store.rows import columns_of, utc_now
 from catalog.tables import SYNCING_TABLE, remote_table_files, remote_tables
 
@@ -119,10 +120,11 @@ def publish_copy(
     Raises:
         Conflict: the lease is lost, or the table was deleted.
     """
+    with suppress(NotFound):  # then the table is gone too
+        lock_connection(conn, table.workspace_id, table.connection_id)
     row = conn.execute(
         select(
             remote_tables.c.version_id,
-            remote_tables.c.connection_id,
             remote_tables.c.cursor_column,
             func.coalesce(remote_tables.c.cached_schema_ipc, remote_tables.c.schema_ipc).label(
                 "read_schema_ipc"
@@ -134,7 +136,7 @@ def publish_copy(
     if row is None:
         raise Conflict("The table was deleted or synced by somebody else meanwhile")
     if row.read_schema_ipc != version.schema_ipc:
-        note_change(conn, row.connection_id)
+        note_change(conn, table.connection_id)
     drop_files(conn, [table.id])
     drop_profiles(conn, [row.version_id] if row.version_id else [])
     # The cursor may be another column by now, of which this copy's greatest value says nothing.

@@ -1,11 +1,9 @@
 """Connections: made, looked at, changed, purged and deleted.
 
-A configuration goes in and never comes out; its credential becomes a secret in the transaction that
-makes the connection. That a source cannot be reached is no reason to refuse a connection: it is there,
+A configuration goes in and never comes out (:mod:`engine.service.source_config`). That a source cannot be reached is no reason to refuse a connection: it is there,
 says what is wrong, and can be refreshed later.
 """
 
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,39 +14,34 @@ import pyarrow as pa
 import structlog
 from sqlalchemy import Connection as DbConnection
 
-from catalog import secret_store
-from catalog.errors import Conflict as CatalogConflict
-from catalog.errors import NotFound as CatalogNotFound
 from catalog.ids import IdKind, new_id
 from catalog.model import Connection, DiscoveryStatus, ReadMode, RemoteTable
 from catalog.store import connections as connection_store
 from catalog.store import remote_tables as table_store
 from catalog.store.remote_tables import Discovery
-from connectors.options import SourceOptions, join_credentials, parse_options, split_credentials
-from connectors.registry import check_driver, connector_class
+from connectors.registry import connector_class
 from engine import errors
 from engine.service.context import Caller, Engine
+from engine.service.source_config import GivenConfig, check_config, keep_credential
 from engine.service.source_work import check_source, discover_source
 from engine.translate import translated
 
 NAME_CHARS_MAX = 255
 REFRESH_INTERVAL_S_MIN = 60
 REFRESH_INTERVAL_S_MAX = 366 * 24 * 3600
+_OF_SOURCE = ("config", "secret_name", "secret_id")
+_CHANGEABLE = ("mode", "refresh_interval_s", *_OF_SOURCE)
 # They are catalogs of the service itself, or read like one in a name of two parts.
 RESERVED_NAMES = frozenset(
     {"datasets", "documents", "hotdata", "information_schema", "results", "runtimedb"}
 )
-# Removed from a configuration whatever the source, as clients send them out of habit.
-_CREDENTIAL_KEYS = ("password", "token", "bearer_token", "credentials_json")
-_SECRET_NAME_CHARS_MAX = 128 - len("conn-" + "-" + "-999")
-_SECRET_NAMES_MAX = 1000
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class NewConnection:
-    """What a client asks for; ``config`` may hold credentials, unless a secret is named."""
+    """What a client asks for; see ``GivenConfig`` for the source."""
 
     name: str
     source_type: str
@@ -96,35 +89,22 @@ async def create_connection(
     _check_name(name)
     await engine.db.read(connection_store.refuse_taken_name, caller.workspace_id, name)
     _check_interval(asked.refresh_interval_s)
-    connector = connector_class(asked.source_type)
-    check_driver(asked.source_type)
     _check_mode(asked.source_type, asked.mode)
-    options_type = connector.options_type
-    public, inline = _split(options_type, asked)
-    if asked.secret_name is not None and asked.secret_id is not None:
-        raise errors.InvalidRequest("Give secret_name or secret_id, not both")
-    secret_id, credential = await _named_secret(engine, caller, asked)
-    if inline:
-        credential = join_credentials(options_type, inline)
-    parse_options(options_type, public, credential)
-    connection = _new_connection(caller, asked, name, public, secret_id)
+    given = GivenConfig(asked.config, asked.secret_name, asked.secret_id)
+    checked = await check_config(engine, caller, asked.source_type, given)
+    connection = _new_connection(caller, asked, name)
 
     def write(conn: DbConnection) -> Connection:
-        made = connection
-        if inline:
-            kept = _keep_secret(conn, engine, caller, name, next(iter(inline)), credential or "")
-            made = replace(connection, secret_id=kept, owns_secret=True)
+        secret_id, is_own = keep_credential(conn, engine, caller, name, checked)
+        made = replace(connection, config=checked.config, secret_id=secret_id, owns_secret=is_own)
         connection_store.insert_connection(conn, made)
         return made
 
     made = await engine.db.write(write)
     if asked.skip_discovery:
         return made, 0
-    try:
-        found = await discover(engine, made)
-    except errors.EngineError:
-        return await _get(engine, caller, made.id), 0
-    return await _get(engine, caller, made.id), found.added
+    added = await _look_around(engine, made)
+    return await _get(engine, caller, made.id), added
 
 
 @translated
@@ -145,20 +125,46 @@ async def get_connection(engine: Engine, caller: Caller, connection_id: str) -> 
 async def update_connection(
     engine: Engine, caller: Caller, connection_id: str, changes: Mapping[str, Any]
 ) -> Connection:
-    """Change ``mode`` and ``refresh_interval_s``; only the keys present are changed.
+    """Change a connection; only the keys present are changed.
+
+    A ``config`` takes the place of the whole configuration and of its credential, which is not used
+    with another address: it, or ``secret_name`` or ``secret_id``, is given anew. Without ``config``
+    these two change the credential alone. Then the source is looked at again. Copies stay as they
+    are; the next refresh reads their tables whole.
 
     Raises:
         NotFound: there is no such connection.
-        InvalidRequest: an interval below a minute, or live mode of a source that takes no SQL.
+        InvalidRequest: an interval below a minute, live mode of a source that takes no SQL, a
+            configuration that is not valid.
     """
     connection = await _get(engine, caller, connection_id)
     if not changes:
-        raise errors.InvalidRequest("Nothing to change: give mode or refresh_interval_s")
+        raise errors.InvalidRequest(f"Nothing to change: give one of {', '.join(_CHANGEABLE)}")
     _check_interval(changes.get("refresh_interval_s"))
     _check_mode(connection.source_type, changes.get("mode"))
-    return await engine.db.write(
-        connection_store.update_connection, caller.workspace_id, connection_id, changes
+    plain = {key: changes[key] for key in changes if key not in _OF_SOURCE}
+    given = {key: changes[key] for key in changes if key in _OF_SOURCE}
+    if not given:
+        return await engine.db.write(
+            connection_store.update_connection, caller.workspace_id, connection_id, plain
+        )
+    checked = await check_config(
+        engine,
+        caller,
+        connection.source_type,
+        GivenConfig(**{"config": connection.config, **given}),
     )
+
+    def write(conn: DbConnection) -> Connection:
+        connection_store.release_source(conn, caller.workspace_id, connection_id)
+        secret_id, is_own = keep_credential(conn, engine, caller, connection.name, checked)
+        source = {"config": checked.config, "secret_id": secret_id, "owns_secret": is_own}
+        return connection_store.update_connection(
+            conn, caller.workspace_id, connection_id, {**plain, **source}
+        )
+
+    await _look_around(engine, await engine.db.write(write))
+    return await _get(engine, caller, connection_id)
 
 
 @translated
@@ -229,6 +235,21 @@ async def update_table(
     return await engine.db.write(
         table_store.update_table, caller.workspace_id, found.table.id, changes
     )
+
+
+@translated
+async def get_table(
+    engine: Engine, caller: Caller, connection_id: str, schema: str, table: str
+) -> RemoteTable:
+    """Return a table with its settings and what its copy is like.
+
+    Raises:
+        NotFound: the connection or the table is unknown.
+    """
+    found = await engine.db.read(
+        table_store.get_table, caller.workspace_id, connection_id, schema, table
+    )
+    return found.table
 
 
 async def discover(engine: Engine, connection: Connection) -> Discovery:
@@ -315,51 +336,25 @@ def _check_interval(interval_s: int | None) -> None:
     )
 
 
-def _split(
-    options_type: type[SourceOptions], asked: NewConnection
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Part the configuration from its credentials, which a named secret makes void."""
-    public, inline = split_credentials(options_type, asked.config)
-    if asked.secret_name is None and asked.secret_id is None:
-        return public, inline
-    return {key: value for key, value in public.items() if key not in _CREDENTIAL_KEYS}, {}
-
-
-async def _named_secret(
-    engine: Engine, caller: Caller, asked: NewConnection
-) -> tuple[str | None, str | None]:
-    """Return the id and the value of the secret a client names."""
-    name = asked.secret_id if asked.secret_name is None else asked.secret_name
-    if name is None:
-        return None, None
-
-    def read(conn: DbConnection) -> tuple[str, str]:
-        workspace_id = caller.workspace_id
-        value = secret_store.read_value(conn, engine.keyring, workspace_id, name)
-        return secret_store.find_id(conn, workspace_id, name), value
-
+async def _look_around(engine: Engine, connection: Connection) -> int:
+    """Look for tables and return how many are new; that it fails is kept with the connection."""
     try:
-        return await engine.db.read(read)
-    except CatalogNotFound as error:
-        # The body names it; it is not what the address asked for.
-        raise errors.InvalidRequest(error.message) from error
+        found = await discover(engine, connection)
+    except errors.EngineError:
+        return 0
+    return found.added
 
 
-def _new_connection(
-    caller: Caller,
-    asked: NewConnection,
-    name: str,
-    config: dict[str, Any],
-    secret_id: str | None,
-) -> Connection:
+def _new_connection(caller: Caller, asked: NewConnection, name: str) -> Connection:
+    """Describe a connection that has no configuration yet."""
     now = datetime.now(UTC)
     return Connection(
         id=new_id(IdKind.CONNECTION),
         workspace_id=caller.workspace_id,
         name=name,
         source_type=asked.source_type,
-        config=config,
-        secret_id=secret_id,
+        config={},
+        secret_id=None,
         owns_secret=False,
         mode=asked.mode,
         refresh_interval_s=asked.refresh_interval_s,
@@ -370,30 +365,6 @@ def _new_connection(
         created_at=now,
         updated_at=now,
     )
-
-
-def _keep_secret(
-    conn: DbConnection, engine: Engine, caller: Caller, name: str, credential_field: str, value: str
-) -> str:
-    """Keep a credential under a name made of the connection's, and return its id."""
-    stem = _secret_stem(name, credential_field)
-    taken = {secret.name for secret in secret_store.list_secrets(conn, caller.workspace_id)}
-    candidates = (stem, *(f"{stem}-{number}" for number in range(1, _SECRET_NAMES_MAX)))
-    free = next((candidate for candidate in candidates if candidate not in taken), None)
-    if free is None:
-        raise CatalogConflict(f"Every name for the secret of connection '{name}' is taken")
-    return secret_store.create_secret(conn, engine.keyring, caller.workspace_id, free, value).id
-
-
-def _secret_stem(name: str, credential_field: str) -> str:
-    """Name the secret of a connection, with room for a number.
-
-    >>> _secret_stem("My DB!", "password")
-    'conn-my-db_-password'
-    """
-    dashed = re.sub(r"\s", "-", name.lower())
-    plain = re.sub(r"[^a-z0-9_-]", "_", dashed)
-    return f"conn-{plain[: _SECRET_NAME_CHARS_MAX - len(credential_field)]}-{credential_field}"
 
 
 async def _get(engine: Engine, caller: Caller, connection_id: str) -> Connection:

@@ -42,6 +42,7 @@ _LIMIT_DEFAULT = 50
 _PAUSE_MOST_S = 600.0
 _PAUSES_GROW = 20
 _PROGRESS_S = 1.0
+_SERVED_MAX = 64
 
 # What the same input would meet again: trying again is of no use.
 _FINAL_ERRORS = (
@@ -217,7 +218,10 @@ class _JobWork:
 
 
 class JobRunner:
-    """Leases jobs and runs up to ``settings.job_concurrency`` of them at once."""
+    """Leases jobs and runs up to ``settings.job_concurrency`` of them at once.
+
+    Workspaces take turns: a thousand jobs of one do not hold up the first of another.
+    """
 
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
@@ -225,6 +229,7 @@ class JobRunner:
         self._slots = asyncio.Semaphore(engine.settings.job_concurrency)
         self._loop: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._served: list[str] = []
 
     def start(self) -> None:
         """Begin to lease jobs."""
@@ -264,15 +269,20 @@ class JobRunner:
     async def _lease(self) -> Job | None:
         settings = self._engine.settings
         try:
-            return await self._engine.db.write(
+            job = await self._engine.db.write(
                 job_store.lease,
                 owner=self._engine.owner,
                 lease_s=settings.job_lease_s,
                 attempts_max=settings.job_attempts_max,
+                served=tuple(self._served),
             )
         except CatalogError as error:
             log.warning("jobs.lease_failed", error=error.message)
             return None
+        if job is not None:
+            others = [each for each in self._served if each != job.workspace_id]
+            self._served = [*others, job.workspace_id][-_SERVED_MAX:]
+        return job
 
     async def _run(self, job: Job) -> None:
         engine = self._engine

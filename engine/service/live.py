@@ -27,7 +27,6 @@ from engine.sources.tasks import LiveQueryTask, LiveScanTask
 from engine.workers.execution import Limits
 from engine.workers.tasks import LivePlanTask, LiveTable, QueryTask, Scan, TableBinding
 
-_ROW_GROUP_SHARE = 16
 _ANSWER = ("live", "main", "answer")
 WHOLE_TABLE: dict[str, Any] = {"columns": None, "where": None, "limit": None}
 """A scan of everything."""
@@ -160,7 +159,6 @@ async def _scan(
             schema=table.schema_name,
             table=table.table_name,
             output_folder=str(folder),
-            row_group_bytes=engine.settings.source_memory_bytes // _ROW_GROUP_SHARE,
             columns=None if columns is None else tuple(columns),
             where=asked["where"],
             limit=asked["limit"],
@@ -191,7 +189,6 @@ async def _ask(
             sql=statement,
             schema_hex=schema_hex,
             output_folder=str(folder),
-            row_group_bytes=engine.settings.source_memory_bytes // _ROW_GROUP_SHARE,
         )
         await run_source_task(engine, connection, task, timeout_s=engine.settings.query_timeout_s)
     return TableBinding(*_ANSWER, folder=str(folder))

@@ -126,25 +126,37 @@ async def run_source_task(  # noqa: PLR0913 - all keyword after the task
         memory_bytes=settings.source_memory_bytes,
         silence_s=min(timeout_s, settings.source_silence_s),
         wait_s=wait_s,
+        subject="Reading the source",
     )
     done: dict[str, Any] = {}
+    body_bytes = 0
     try:
         async with engine.sources.execute(connection.workspace_id, task, limits) as execution:
             async for kind, body in execution.frames():
                 if kind is Kind.DONE:
                     done = orjson.loads(body)
                 elif kind is Kind.BODY and on_body is not None:
+                    body_bytes += len(body)
+                    _check_size(body_bytes, settings.source_memory_bytes, "SOURCE_MEMORY_BYTES")
                     on_body(body)
-                elif kind is Kind.PROGRESS and report is not None:
-                    report(orjson.loads(body))
+                elif kind is Kind.PROGRESS:
+                    progress = orjson.loads(body)
+                    _check_size(progress["bytes"], settings.source_bytes_max, "SOURCE_BYTES_MAX")
+                    if report is not None:
+                        report(progress)
     except QueryTimeout:
         raise SourceFailed(f"The source took longer than {timeout_s:g} s") from None
     except QueryCrashed:
         raise SourceFailed("The driver of the source crashed") from None
-    except ResourceExhausted:
-        most = settings.source_memory_bytes
-        raise ResourceExhausted(f"Reading the source needs more than {most} bytes") from None
     return done
+
+
+def _check_size(size_bytes: int, most_bytes: int, setting: str) -> None:
+    if size_bytes > most_bytes:
+        raise ResourceExhausted(
+            f"The source has more than the {most_bytes} bytes that one read may bring here"
+            f" (TIDEMILL_{setting})"
+        )
 
 
 async def _credential_of(engine: Engine, connection: Connection) -> str | None:

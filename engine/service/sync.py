@@ -32,7 +32,6 @@ from engine.service.source_work import Report, local_files, prepared, run_source
 from engine.sources.tasks import FetchTask
 
 _LOOK_AGAIN_S = 0.1
-_ROW_GROUP_SHARE = 16
 _FILES_MAX = 64
 _VOIDED_MAX = 5
 
@@ -249,7 +248,6 @@ async def _fetch(engine: Engine, found: FoundTable, report: Report) -> TableVers
             schema=table.schema_name,
             table=table.table_name,
             output_folder=str(folder),
-            row_group_bytes=settings.source_memory_bytes // _ROW_GROUP_SHARE,
             cursor_column=table.cursor_column,
             after=after,
             known_schema_hex=None if after is None else table.read_schema_ipc.hex(),

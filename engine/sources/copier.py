@@ -25,6 +25,8 @@ from engine.workers.frames import Kind
 
 CopyTask = FetchTask | LiveScanTask | LiveQueryTask
 _BEAT_S = 2.0
+# Of the memory of the process; what else needs memory are batches, and the buffers of the source.
+_ROW_GROUP_SHARE = 16
 
 
 class _Stopped(Exception):
@@ -53,13 +55,13 @@ class Copier:
             is_whole: False when only rows beyond the cursor were copied.
         """
         folder = Path(task.output_folder)
+        row_group_bytes = task.source.memory_bytes // _ROW_GROUP_SHARE
         if isinstance(task, LiveQueryTask):
             schema = pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(task.schema_hex)))
-            files = self._write(
-                self._connector.query(task.sql, schema), schema, folder, task.row_group_bytes
-            )
+            batches = self._connector.query(task.sql, schema)
+            files = self._write(batches, schema, folder, row_group_bytes)
         else:
-            schema, files = self._copy_table(task, folder)
+            schema, files = self._copy_table(task, folder, row_group_bytes)
         greatest = self._greatest
         return {
             "files": [
@@ -74,7 +76,7 @@ class Copier:
         }
 
     def _copy_table(
-        self, task: FetchTask | LiveScanTask, folder: Path
+        self, task: FetchTask | LiveScanTask, folder: Path, row_group_bytes: int
     ) -> tuple[pa.Schema, list[LoadedFile]]:
         table = self._connector.describe(task.schema, task.table)
         cursor = _cursor_of(task, table)
@@ -82,7 +84,7 @@ class Copier:
         self._is_whole = scan.after is None
         parts = self._connector.plan_fetch(table, scan)
         schema: pa.Schema = parts[0].schema
-        bounds = task.row_group_bytes // len(parts)
+        bounds = row_group_bytes // len(parts)
         if len(parts) == 1:
             return schema, self._copy_part(parts[0], folder, bounds, cursor)
         with ThreadPoolExecutor(len(parts), thread_name_prefix="part") as threads:

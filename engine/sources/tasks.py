@@ -58,7 +58,6 @@ class FetchTask:
     schema: str
     table: str
     output_folder: str
-    row_group_bytes: int
     cursor_column: str | None = None
     after: str | None = None
     known_schema_hex: str | None = None
@@ -76,7 +75,6 @@ class LiveScanTask:
     schema: str
     table: str
     output_folder: str
-    row_group_bytes: int
     columns: tuple[str, ...] | None
     where: str | None
     limit: int | None
@@ -94,7 +92,6 @@ class LiveQueryTask:
     sql: str
     schema_hex: str
     output_folder: str
-    row_group_bytes: int
 
 
 SourceTask = CheckTask | DiscoverTask | FetchTask | LiveScanTask | LiveQueryTask

@@ -44,6 +44,8 @@ _SLACK_BYTES = 512 * 1024 * 1024
 class Limits:
     """What one task may use: wall time in seconds, resident memory and spilled bytes.
 
+    ``subject`` is what a message about a passed limit is about.
+
     One that ``gives_way`` runs behind the others from its first moment: nobody waits for it.
     ``silence_s`` is how long it may send no frame at all, ``wait_s`` how long it may wait for a worker.
     """
@@ -54,6 +56,7 @@ class Limits:
     gives_way: bool = False
     silence_s: float | None = None
     wait_s: float | None = None
+    subject: str = "The query"
 
 
 class Execution:
@@ -163,7 +166,8 @@ class Execution:
             return self._killed_for
         status = await self._forker.exit_status(self._worker.pid)
         if status == -signal.SIGABRT:  # an allocation failed, and nobody can catch that
-            return ResourceExhausted("The query needs more memory than its limit allows.")
+            subject = self._limits.subject
+            return ResourceExhausted(f"{subject} needs more memory than its limit allows.")
         return QueryCrashed()
 
     def _watch_later(self) -> None:
@@ -195,7 +199,7 @@ class Execution:
             return SourceFailed(f"The source sent nothing for {limits.silence_s:g} s")
         if memory_of(self._worker.pid).resident_bytes > limits.memory_bytes + _BASE_BYTES:
             return ResourceExhausted(
-                f"The query needs more than its limit of {limits.memory_bytes} bytes of memory."
+                f"{limits.subject} needs more than its limit of {limits.memory_bytes} bytes of memory."
             )
         return None
 
@@ -205,7 +209,7 @@ class Execution:
         if spilled_bytes > most_bytes and not self.is_over:
             self.kill(
                 ResourceExhausted(
-                    f"The query needs more than its limit of {most_bytes} bytes of spill."
+                    f"{self._limits.subject} needs more than its limit of {most_bytes} bytes of spill."
                 )
             )
 

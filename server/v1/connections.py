@@ -43,6 +43,11 @@ class UpdateConnection(Shape):
 
     mode: Mode | None = None
     refresh_interval_s: int | None = Field(None, description=_INTERVAL)
+    config: dict[str, Any] | None = Field(
+        None, description="Takes the place of all options and of the credential."
+    )
+    secret_name: str | None = Field(None, description="A secret that holds the credential.")
+    secret_id: str | None = Field(None, description="The same, by id.")
 
 
 class UpdateTable(Shape):
@@ -105,14 +110,19 @@ class HealthBody(Closed):
     latency_ms: int = Field(ge=0)
 
 
-class TableSettings(Closed):
-    """How one table is read."""
+class TableDetail(Closed):
+    """How one table is read, and what its copy is like; all null without one."""
 
     connection_id: str
     schema_name: str
     table_name: str
     mode: Mode | None
     cursor_column: str | None
+    synced: bool
+    last_sync: Timestamp | None
+    row_count: int | None = Field(ge=0)
+    size_bytes: int | None = Field(ge=0)
+    warnings: list[str]
 
 
 CREATE = JsonBody(
@@ -199,7 +209,7 @@ async def update_connection(
     id: ConnectionId,  # noqa: A002 - path
     body: Annotated[UpdateConnection, Depends(UPDATE)],
 ) -> ConnectionDetail:
-    """Choose how its tables are read, and how often they are refreshed."""
+    """Choose how its tables are read and refreshed, or give it another configuration."""
     changes = _with_mode(body.changes(clearable=("refresh_interval_s",)))
     await connections.update_connection(access.engine, access.caller, id, changes)
     return _detail_of(await connections.get_connection(access.engine, access.caller, id))
@@ -246,6 +256,22 @@ async def purge(access: Authorized, id: ConnectionId) -> None:  # noqa: A002 - p
     await connections.purge(access.engine, access.caller, id)
 
 
+@router.get(
+    "/{id}/tables/{schema}/{table}",
+    operation_id="get_table",
+    summary="Get a table",
+    responses=documented_errors(404),
+)
+async def get_table(
+    access: Authorized,
+    id: ConnectionId,  # noqa: A002 - path
+    schema: SchemaName,
+    table: TableName,
+) -> TableDetail:
+    """Look at one table: its settings, and what its copy is like."""
+    return _table_of(await connections.get_table(access.engine, access.caller, id, schema, table))
+
+
 @router.patch(
     "/{id}/tables/{schema}/{table}",
     operation_id="update_table",
@@ -259,11 +285,11 @@ async def update_table(
     schema: SchemaName,
     table: TableName,
     body: Annotated[UpdateTable, Depends(UPDATE_TABLE)],
-) -> TableSettings:
+) -> TableDetail:
     """Read one table live or from a copy, and refresh it by a column that only grows."""
     changes = _with_mode(body.changes(clearable=("mode", "cursor_column")))
     found = await connections.update_table(access.engine, access.caller, id, schema, table, changes)
-    return _settings_of(found)
+    return _table_of(found)
 
 
 @router.delete(
@@ -308,11 +334,16 @@ def _detail_of(detail: connections.ConnectionDetail) -> ConnectionDetail:
     )
 
 
-def _settings_of(table: RemoteTable) -> TableSettings:
-    return TableSettings(
+def _table_of(table: RemoteTable) -> TableDetail:
+    return TableDetail(
         connection_id=table.connection_id,
         schema_name=table.schema_name,
         table_name=table.table_name,
         mode=None if table.mode is None else table.mode.value,
         cursor_column=table.cursor_column,
+        synced=table.is_synced,
+        last_sync=table.last_sync,
+        row_count=table.row_count,
+        size_bytes=table.size_bytes,
+        warnings=list(table.warnings),
     )

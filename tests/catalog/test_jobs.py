@@ -68,6 +68,21 @@ async def test_jobs_are_leased_oldest_first(db: Database, workspace: Workspace) 
     assert [job.id for job in leased] == [job.id for job in added]
 
 
+async def test_workspaces_take_turns(
+    db: Database, workspace: Workspace, other_workspace: Workspace
+) -> None:
+    many = [await add(db, workspace) for _ in range(3)]
+    late = [await add(db, other_workspace) for _ in range(2)]
+    served = [workspace.id]
+    leased = []
+    while job := await db.write(
+        lease, owner="server-1", lease_s=60, attempts_max=3, served=tuple(served)
+    ):
+        served = [*(each for each in served if each != job.workspace_id), job.workspace_id]
+        leased.append(job.id)
+    assert leased == [each.id for each in (late[0], many[0], late[1], many[1], many[2])]
+
+
 async def test_a_stale_lease_can_neither_report_nor_finish(
     db: Database, workspace: Workspace
 ) -> None:

@@ -614,12 +614,13 @@ async def test_another_workspace_neither_sees_nor_changes_anything(
         (table_store.store_discovered, (strange, shop.id, [("main", "x", b"")])),
         (table_store.get_table, (strange, shop.id, "main", "orders")),
         (table_store.update_table, (strange, orders.id, {"mode": ReadMode.LIVE})),
+        (table_store.drop_copies, (strange, shop.id)),
+        (table_store.drop_copies, (strange, shop.id, orders.id)),
+        (connection_store.release_source, (strange, shop.id)),
     )
     for write, arguments in refused:
         with pytest.raises(NotFound):
             await db.write(write, *arguments)
-    await db.write(table_store.drop_copies, strange, shop.id)
-    await db.write(table_store.drop_copies, strange, shop.id, orders.id)
     assert await db.read(connection_store.find_connection, strange, "shop") is None
     assert await db.read(connection_store.list_connections, strange) == ()
     assert await db.read(table_store.find_table, strange, "shop", "main", "orders") is None

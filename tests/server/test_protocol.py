@@ -17,7 +17,7 @@ from tests.server.running import TOKEN, RunningServer
 pytestmark = pytest.mark.system
 
 _TIMEOUT_S = 30
-_PACKET_S = 0.0005  # so that parts are packets of their own
+_PACKET_S = 0.0002  # so that parts are packets of their own
 _QUERY = (
     "POST /v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
     f"{TOKEN}\r\nContent-Type: application/json\r\n"
@@ -101,8 +101,8 @@ def test_fields_after_a_body_that_do_not_end_are_refused(
 
 
 def pieces_of_too_much(piece: bytes) -> list[bytes]:
-    """So many that the last one is too much: a refusal is lost when more is on its way."""
-    return [piece] * (HEAD_BYTES_MAX // len(piece) + 1)
+    """Many more than it takes: the refusal must not be lost when more is on its way."""
+    return [piece] * (4 * HEAD_BYTES_MAX // len(piece))
 
 
 def test_the_head_of_the_next_request_is_not_charged_for_a_body(server: RunningServer) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from catalog import secret_store
-from catalog.model import DiscoveryStatus, ReadMode
+from catalog.model import Connection, DiscoveryStatus, ReadMode
 from engine import errors
-from engine.service import connections, secret_values, tables
+from engine.service import connections, refresh, secret_values, tables
 from engine.service.connections import NewConnection
 from engine.service.context import Caller, Engine
 from tests.service.remote import connect_duckdb, connect_postgres, rows_of, write_duckdb
@@ -152,6 +152,76 @@ async def test_a_named_secret_is_used_and_stays(engine: Engine, caller: Caller) 
         assert made.config == NOWHERE
         await connections.delete_connection(engine, caller, made.id)
     assert await secret_names(engine, caller) == ["mine"]
+
+
+async def change(engine: Engine, caller: Caller, made: Connection, **changes: Any) -> Connection:
+    return await connections.update_connection(engine, caller, made.id, changes)
+
+
+async def test_another_configuration_takes_the_place_of_the_first_and_of_its_credential(
+    engine: Engine, caller: Caller
+) -> None:
+    config = {**NOWHERE, "password": "hunter2"}
+    made, _ = await connections.create_connection(engine, caller, asked(config=config))
+    elsewhere = {**NOWHERE, "port": 2}
+    changed = await change(engine, caller, made, config={**elsewhere, "password": "hunter3"})
+    assert (changed.config, changed.owns_secret) == (elsewhere, True)
+    assert await secret_names(engine, caller) == ["conn-shop-password"]
+    assert await value_of(engine, caller, "conn-shop-password") == "hunter3"
+    assert changed.discovery_status is DiscoveryStatus.FAILED  # it was looked at
+    # The old password is not sent to a new address.
+    changed = await change(engine, caller, made, config=NOWHERE, refresh_interval_s=60)
+    assert (changed.config, changed.secret_id) == (NOWHERE, None)
+    assert changed.refresh_interval_s == 60
+    assert await secret_names(engine, caller) == []
+
+
+async def test_a_connection_may_be_given_another_secret(engine: Engine, caller: Caller) -> None:
+    config = {**NOWHERE, "password": "hunter2"}
+    made, _ = await connections.create_connection(engine, caller, asked(config=config))
+    mine = await secret_values.create_secret(engine, caller, name="mine", value="hunter3")
+    changed = await change(engine, caller, made, secret_name="mine")
+    assert (changed.config, changed.secret_id) == (NOWHERE, mine.id)
+    assert await secret_names(engine, caller) == ["mine"]
+    await change(engine, caller, made, config=NOWHERE)
+    assert await secret_names(engine, caller) == ["mine"]
+
+
+async def test_a_configuration_that_is_not_valid_changes_nothing(
+    engine: Engine, caller: Caller
+) -> None:
+    config = {**NOWHERE, "password": "hunter2"}
+    made, _ = await connections.create_connection(engine, caller, asked(config=config))
+    for changes in (
+        {"config": {**NOWHERE, "port": 0}},
+        {"config": {**NOWHERE, "port": True}},
+        {"config": NOWHERE, "secret_name": "unknown"},
+        {"config": NOWHERE, "secret_name": "a", "secret_id": "b"},
+    ):
+        with pytest.raises(errors.InvalidRequest):
+            await change(engine, caller, made, **changes)
+    detail = await connections.get_connection(engine, caller, made.id)
+    assert detail.connection == made
+    assert await value_of(engine, caller, "conn-shop-password") == "hunter2"
+
+
+async def test_copies_outlive_a_change_of_the_source_and_are_then_read_whole(
+    engine: Engine, caller: Caller, tmp_path: Path
+) -> None:
+    for name, rows in (("old", "(1), (2), (3)"), ("new", "(2), (7)")):
+        write_duckdb(tmp_path / name, "CREATE TABLE t (n INT)", f"INSERT INTO t VALUES {rows}")
+    made = await connect_duckdb(engine, caller, tmp_path / "old")
+    place = (engine, caller, made.id, "main", "t")
+    await connections.update_table(*place, {"cursor_column": "n"})
+    count = "SELECT n FROM duck.main.t ORDER BY n"
+    assert await rows_of(engine, caller, count) == [[1], [2], [3]]
+    await refresh.refresh_table(*place)
+    await change(engine, caller, made, config={"path": str(tmp_path / "new")})
+    assert await rows_of(engine, caller, count) == [[1], [2], [3]]
+    await refresh.refresh_table(*place)
+    assert await rows_of(engine, caller, count) == [[2], [7]]
+    table = await connections.get_table(*place)
+    assert (table.is_synced, table.row_count, table.cursor_column) == (True, 2, "n")
 
 
 async def test_a_secret_is_named_once_and_must_exist(engine: Engine, caller: Caller) -> None:

@@ -182,6 +182,19 @@ async def test_a_purge_voids_the_sync_under_way(
         await copying
 
 
+@pytest.mark.parametrize("mode", [ReadMode.CACHED, ReadMode.LIVE])
+async def test_a_source_that_never_ends_is_stopped_by_its_size(
+    engine: Engine, caller: Caller, postgres_database: str, mode: ReadMode
+) -> None:
+    engine.settings = engine.settings.model_copy(update={"source_bytes_max": 1 << 20})
+    view = "CREATE VIEW wide AS SELECT repeat('x', 1000) AS t FROM generate_series(1, 100000)"
+    run_in(postgres_database, view)
+    await connect_postgres(engine, caller, postgres_database, mode=mode)
+    with pytest.raises(errors.ResourceExhausted, match="SOURCE_BYTES_MAX"):
+        await rows_of(engine, caller, "SELECT max(length(t)), avg(length(t)) FROM pg.public.wide")
+    assert staged_files(engine) == []
+
+
 async def test_a_first_query_copies_again_when_a_purge_voids_its_copy(
     engine: Engine, caller: Caller, postgres_database: str
 ) -> None:
