@@ -45,6 +45,16 @@ _FORBIDDEN = re.compile(
 _MISSING = re.compile(r"Object at location .* not found|No such file or directory|NotFound")
 _MISSING_TABLE = re.compile(r"table '(.+?)' not found")
 _INTERNAL = re.compile(r"^Internal error: |panicked|External error: Python")
+# A function that does not take its arguments: DataFusion calls that an internal error.
+_NO_SIGNATURE = re.compile(
+    r"Function '(?P<function>\w+)' failed to match any signature"
+    r"(?:.*?but received .*? \(DataType: (?P<dtype>.+?)\)[.,])?",
+    re.DOTALL,
+)
+# Others that are called so, and are what a statement asks for in vain.
+_UNSUPPORTED = re.compile(
+    r"Internal error: (Unavailable default cast .+?|[^\n]+ not implemented for type .+?)\.?(?:\n|$)"
+)
 _PATH = re.compile(r"(?<![\w.])/(?:[\w.@+-]+/)+[\w.@+-]*")
 
 
@@ -76,6 +86,10 @@ def _read(text: str) -> EngineError:
         return ResourceExhausted(_PATH.sub("…", _clean(text)))
     if _MISSING.search(text) and not _MISSING_TABLE.search(text):
         return Unavailable("Stored data of a table is missing.")
+    if unmatched := _NO_SIGNATURE.search(text):
+        return SqlInvalid(_not_taken(unmatched["function"], unmatched["dtype"]))
+    if unsupported := _UNSUPPORTED.search(text):
+        return SqlInvalid(unsupported[1])
     if _INTERNAL.search(_clean(text)):
         return QueryCrashed(_BROKEN)
     if _FORBIDDEN.search(text):
@@ -83,6 +97,11 @@ def _read(text: str) -> EngineError:
     if _TOO_DEEP.search(text):
         return SqlTooComplex("The SQL nests too deeply.")
     return SqlInvalid(_PATH.sub("…", _clean(text)))
+
+
+def _not_taken(function: str, dtype: str | None) -> str:
+    what = "these arguments" if dtype is None else f"a value of type {dtype}"
+    return f"Function '{function}' does not take {what}. Cast it to a type it takes."
 
 
 def missing_table(error: BaseException) -> str | None:

@@ -404,6 +404,11 @@ async def test_long_sql_is_read_by_the_worker_under_the_same_rules(strict: Engin
         ("INSERT INTO t VALUES (1)", StatementForbidden),
         ("SELECT * FROM '/etc/passwd'", SqlInvalid),
         ("SELECT $1", SqlInvalid),
+        ("SELECT avg(TIMESTAMP '2020-01-01')", SqlInvalid),
+        ("SELECT sum(true)", SqlInvalid),
+        ("SELECT median(INTERVAL '1 day')", SqlInvalid),
+        ("SELECT length(struct(1))", SqlInvalid),
+        ("SELECT max(map {'a': 1})", SqlInvalid),
     ],
 )
 async def test_a_bad_statement_is_the_users_mistake(
