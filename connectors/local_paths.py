@@ -48,5 +48,17 @@ def check_path(path: str | Path, folders: Iterable[Path]) -> Path:
     return real
 
 
+def check_file(path: str | Path, folders: Iterable[Path]) -> Path:
+    """Return the real path of a file: see :func:`check_path`, whose errors it raises.
+
+    Raises:
+        SourceUnreachable: it is a folder.
+    """
+    real = check_path(path, folders)
+    if real.is_dir():
+        raise SourceUnreachable("The path leads to a folder, not to a file")
+    return real
+
+
 def _is_below(path: Path, folders: Iterable[Path]) -> bool:
     return any(path == folder or folder in path.parents for folder in folders)

@@ -44,15 +44,15 @@ class HttpProtocol(HttpToolsProtocol):
         """Parse what came; refuse a field that does not end."""
         if self._is_refused:
             self._drop(data)
-        if self._is_refused or self.transport.is_closing():
+            return
+        if self.transport.is_closing():
             return
         if not self._is_in_message:
             data = _without_upgrade(data)
         self._has_progress = False
         super().data_received(data)
         self._waiting_bytes = 0 if self._has_progress else self._waiting_bytes + len(data)
-        is_open = not (self._is_refused or self.transport.is_closing())
-        if self._waiting_bytes > HEAD_BYTES_MAX and is_open:
+        if self._waiting_bytes > HEAD_BYTES_MAX:
             self._refuse(HeadTooLarge())
 
     @override
@@ -108,6 +108,8 @@ class HttpProtocol(HttpToolsProtocol):
             raise HeadTooLarge  # the parser stops, and asks for the answer
 
     def _refuse(self, error: EngineError) -> None:
+        if self._is_refused or self.transport.is_closing():
+            return
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.response_complete:
             # An answer inside another one, or to the wrong request, would be read as that.
@@ -128,9 +130,10 @@ class HttpProtocol(HttpToolsProtocol):
     def _linger(self) -> None:
         """Close once the other side has read the answer, or soon anyway."""
         self._is_refused = True
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
         self._unset_keepalive_if_required()
         self.transport.resume_reading()
         if self.transport.can_write_eof():

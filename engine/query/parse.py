@@ -4,9 +4,6 @@ DataFusion parses and plans the statement in the worker and has the last word; t
 what may be sent there at all, and names the tables so that they are found before planning starts.
 It is one pass over tokens, linear in the text, and never rewrites SQL: what DataFusion sees is what
 the user wrote. A name it misses is asked for by the worker; a name too many costs one look-up.
-
-Why not a syntax tree: sqlglot's compiled parser recurses without a guard (nested NOT ends in a
-crash) and takes exponential time on joins without ON. Its tokenizer does neither.
 """
 
 import re
@@ -15,19 +12,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from sqlglot.dialects.dialect import Dialect
-from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from engine.errors import SqlEmpty, SqlInvalid, SqlTooComplex, StatementForbidden
+from engine.query.table_names import names_at, table_names
+from engine.query.tokens import start_of, tokenize
 
 # What the server reads itself, in well under a millisecond.
 SMALL_CHARS_MAX = 8_192
 _DEPTH_MAX = 200
-_NAME_PARTS_MAX = 3
 _WORD_CHARS_MAX = 60
 
-_DIALECT = Dialect.get_or_raise("postgres")
 _T = TokenType
 _OPENING = {_T.L_PAREN, _T.L_BRACKET, _T.L_BRACE, _T.CASE}
 _CLOSING = {_T.R_PAREN, _T.R_BRACKET, _T.R_BRACE, _T.END}
@@ -36,10 +31,6 @@ _CHAINING = {
     *(_T.AND, _T.OR, _T.NOT, _T.PLUS, _T.DASH, _T.STAR, _T.SLASH, _T.MOD, _T.CARET, _T.TILDE),
     *(_T.DPIPE, _T.PIPE, _T.AMP, _T.DCOLON, _T.ARROW, _T.DARROW, _T.INTERVAL),
     *(_T.UNION, _T.EXCEPT, _T.INTERSECT, _T.JOIN, _T.SELECT),
-}
-_LIST_ENDS = {
-    *(_T.WHERE, _T.GROUP_BY, _T.HAVING, _T.ORDER_BY, _T.LIMIT, _T.OFFSET, _T.WINDOW, _T.QUALIFY),
-    *(_T.UNION, _T.EXCEPT, _T.INTERSECT, _T.SELECT, _T.FETCH),
 }
 _NOT_PLAIN = {
     *(_T.JOIN, _T.GROUP_BY, _T.DISTINCT, _T.UNION, _T.EXCEPT, _T.INTERSECT, _T.WITH, _T.OVER),
@@ -127,8 +118,6 @@ _SAMPLE_SIZES = {_T.L_PAREN, _T.NUMBER, _T.VAR}  # else it is a column of that n
 _BEFORE_ALL = {_T.SELECT, _T.DISTINCT, _T.ALL, _T.COMMA, _T.DOT}
 _TABLE_ENDS = {_T.VAR, _T.IDENTIFIER, _T.R_PAREN}
 _TABLES_VIEW = (("information_schema", "tables"),)
-_BLANK = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|;)*")
-_COMMENT_EDGE = re.compile(r"/\*|\*/")
 _FIRST_WORD = re.compile(r"\w+|\(")
 
 
@@ -184,7 +173,7 @@ def parse_sql(sql: str, *, terms_max: int) -> ParsedSql:
     >>> parse_sql("SELECT * FROM a JOIN b.c ON true;", terms_max=10).tables
     (('a',), ('b', 'c'))
     """
-    word = _FIRST_WORD.match(sql, _start_of(sql))
+    word = _FIRST_WORD.match(sql, start_of(sql))
     if word is None:
         raise SqlEmpty
     kind = _kind_of(word[0])
@@ -202,11 +191,11 @@ def parse_sql(sql: str, *, terms_max: int) -> ParsedSql:
     if kind == "explain" and not _explains_a_query(tokens):
         raise StatementForbidden("EXPLAIN is allowed of SELECT, WITH and VALUES only.")
     if kind == "describe" and words.isdisjoint(_EXPLAINED):
-        return ParsedSql(text, kind, _names_at(tokens, 0)[0], is_plain=False, reads_rows=False)
+        return ParsedSql(text, kind, names_at(tokens, 0)[0], is_plain=False, reads_rows=False)
     return ParsedSql(
         text,
         kind,
-        _table_names(tokens),
+        table_names(tokens),
         is_plain=_is_plain(tokens),
         reads_rows=_reads_rows(sql),
     )
@@ -241,11 +230,6 @@ def names_all_columns(sql: str) -> bool:
     )
 
 
-def words_of(sql: str) -> frozenset[str]:
-    """Return every word and quoted name of a statement, in small letters."""
-    return frozenset(token.text.lower() for token in tokenize(sql))
-
-
 def _reads_rows(sql: str) -> bool:
     """Tell a statement that runs from EXPLAIN without ANALYZE and from DESCRIBE."""
     word, _ = next(_words(sql), ("", 0))
@@ -254,26 +238,10 @@ def _reads_rows(sql: str) -> bool:
 
 def _words(sql: str) -> Iterator[tuple[str, int]]:
     """Yield the words a statement starts with, in capitals, and where they are."""
-    at = _start_of(sql)
+    at = start_of(sql)
     while word := _FIRST_WORD.match(sql, at):
         yield word[0].upper(), word.start()
-        at = _start_of(sql, word.end())
-
-
-def _start_of(sql: str, at: int = 0) -> int:
-    """Skip white space, semicolons and comments, which nest as Postgres has it."""
-    depth = 0
-    while True:
-        at = _BLANK.match(sql, at).end()  # type: ignore[union-attr]  # it matches nothing as well
-        if not sql.startswith("/*", at):
-            return at
-        for edge in _COMMENT_EDGE.finditer(sql, at):
-            depth += 1 if edge[0] == "/*" else -1
-            if depth == 0:
-                at = edge.end()
-                break
-        else:
-            return len(sql)
+        at = start_of(sql, word.end())
 
 
 def _kind_of(word: str) -> str:
@@ -291,23 +259,6 @@ def _explains_a_query(tokens: list[Token]) -> bool:
     while start < len(words) and words[start] in _EXPLAIN_OPTIONS:
         start += 2 if words[start] == "FORMAT" else 1
     return start < len(words) and words[start] in _EXPLAINED
-
-
-def tokenize(sql: str) -> list[Token]:
-    """Split one statement into tokens, without a closing semicolon.
-
-    Raises:
-        SqlInvalid: it does not split.
-    """
-    if "\x00" in sql:
-        raise SqlInvalid("SQL must not contain NUL characters.")
-    try:
-        tokens = _DIALECT.tokenize(sql)
-    except SqlglotError as error:
-        raise SqlInvalid("SQL parse error: " + str(error).partition("\n")[0]) from None
-    while tokens and tokens[-1].token_type is _T.SEMICOLON:
-        tokens.pop()
-    return tokens
 
 
 def _check_size(tokens: list[Token], terms_max: int) -> None:
@@ -349,88 +300,11 @@ def _parse_show(tokens: list[Token]) -> ParsedSql:
     words = [token.text.upper() for token in tokens]
     if words == ["TABLES"]:
         return ParsedSql("SHOW TABLES", "show", _TABLES_VIEW, is_plain=False)
-    names, after = _names_at(tokens, 2) if words[:2] in _SHOW_COLUMNS else ((), 0)
+    names, after = names_at(tokens, 2) if words[:2] in _SHOW_COLUMNS else ((), 0)
     if names and after == len(tokens):
         dotted = ".".join('"' + part.replace('"', '""') + '"' for part in names[0])
         return ParsedSql(f"DESCRIBE {dotted}", "describe", names, is_plain=False, reads_rows=False)
     raise StatementForbidden("Only SHOW TABLES and SHOW COLUMNS FROM a table are supported.")
-
-
-def _table_names(tokens: list[Token]) -> tuple[tuple[str, ...], ...]:
-    """Names after FROM, JOIN, USING-less commas of a FROM list; CTE names left out."""
-    names: dict[tuple[str, ...], None] = {}
-    ctes: set[str] = set()
-    in_list = [False]  # per bracket level: inside a FROM list, where a comma starts a table
-    for index, token in enumerate(tokens):
-        kind = token.token_type
-        if kind is _T.L_PAREN:
-            in_list.append(in_list[-1] and tokens[index - 1].token_type in (_T.FROM, _T.JOIN))
-        elif kind is _T.R_PAREN:
-            if len(in_list) > 1:
-                in_list.pop()
-        elif kind in _LIST_ENDS:
-            in_list[-1] = False
-        elif kind is _T.ALIAS and _opens_cte(tokens, index):
-            ctes.add(_fold(tokens[_cte_name_index(tokens, index)]))
-        elif kind in (_T.FROM, _T.JOIN) or (kind is _T.COMMA and in_list[-1]):
-            in_list[-1] = True
-            found, after = _names_at(tokens, index + 1)
-            if found and not _is_call(tokens, after):
-                names[found[0]] = None
-    return tuple(name for name in names if len(name) > 1 or name[0] not in ctes)
-
-
-def _names_at(tokens: list[Token], start: int) -> tuple[tuple[tuple[str, ...], ...], int]:
-    """Read one dotted name; also the index of the token after it. Skips LATERAL, ONLY and ``(``."""
-    while start < len(tokens) and (
-        tokens[start].token_type in (_T.LATERAL, _T.L_PAREN) or tokens[start].text.upper() == "ONLY"
-    ):
-        start += 1
-    parts: list[str] = []
-    index = start
-    while index < len(tokens) and len(parts) < _NAME_PARTS_MAX:
-        token = tokens[index]
-        if not _is_name(token):
-            return (), index
-        parts.append(_fold(token))
-        index += 1
-        if index >= len(tokens) or tokens[index].token_type is not _T.DOT:
-            break
-        index += 1
-    return ((tuple(parts),) if parts else ()), index
-
-
-def _is_name(token: Token) -> bool:
-    kind = token.token_type
-    if kind in (_T.IDENTIFIER, _T.VAR):
-        return True
-    # A keyword that is not reserved may name a table; so may, in DataFusion, a string.
-    return kind not in (_T.SELECT, _T.VALUES, _T.WITH, _T.FROM) and token.text.isidentifier()
-
-
-def _is_call(tokens: list[Token], index: int) -> bool:
-    return index < len(tokens) and tokens[index].token_type is _T.L_PAREN
-
-
-def _fold(token: Token) -> str:
-    return token.text if token.token_type is _T.IDENTIFIER else token.text.lower()
-
-
-def _opens_cte(tokens: list[Token], index: int) -> bool:
-    """``name [(columns)] AS [NOT] [MATERIALIZED] (`` is a common table expression."""
-    after = index + 1
-    while after < len(tokens) and tokens[after].text.upper() in ("NOT", "MATERIALIZED"):
-        after += 1
-    return _is_call(tokens, after) and _cte_name_index(tokens, index) >= 0
-
-
-def _cte_name_index(tokens: list[Token], index: int) -> int:
-    before = index - 1
-    if before >= 0 and tokens[before].token_type is _T.R_PAREN:
-        while before >= 0 and tokens[before].token_type is not _T.L_PAREN:
-            before -= 1
-        before -= 1
-    return before
 
 
 def _is_plain(tokens: list[Token]) -> bool:

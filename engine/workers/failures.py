@@ -86,17 +86,23 @@ def _read(text: str) -> EngineError:
         return ResourceExhausted(_PATH.sub("…", _clean(text)))
     if _MISSING.search(text) and not _MISSING_TABLE.search(text):
         return Unavailable("Stored data of a table is missing.")
+    mistake = _mistake(text)
+    if mistake is None and _INTERNAL.search(_clean(text)):
+        return QueryCrashed(_BROKEN)
+    return mistake or SqlInvalid(_PATH.sub("…", _clean(text)))
+
+
+def _mistake(text: str) -> SqlInvalid | None:
+    """Read what DataFusion reports as an error of its own, or in too many words."""
     if unmatched := _NO_SIGNATURE.search(text):
         return SqlInvalid(_not_taken(unmatched["function"], unmatched["dtype"]))
     if unsupported := _UNSUPPORTED.search(text):
         return SqlInvalid(unsupported[1])
-    if _INTERNAL.search(_clean(text)):
-        return QueryCrashed(_BROKEN)
     if _FORBIDDEN.search(text):
         return StatementForbidden()
     if _TOO_DEEP.search(text):
         return SqlTooComplex("The SQL nests too deeply.")
-    return SqlInvalid(_PATH.sub("…", _clean(text)))
+    return None
 
 
 def _not_taken(function: str, dtype: str | None) -> str:

@@ -19,9 +19,10 @@ from datafusion import DataFrame, LogicalPlan, SessionContext
 from datafusion.unparser import Dialect, Unparser
 
 from engine.arrow_types import viewless
-from engine.query.parse import names_all_columns, words_of
+from engine.query.parse import names_all_columns
 from engine.query.push_condition import push_condition
 from engine.query.push_statement import TableName, push_statement
+from engine.query.tokens import words_of
 from engine.workers.channel import Channel
 from engine.workers.session import READ_ONLY, Sessions
 from engine.workers.statement import asker, plan

@@ -246,6 +246,15 @@ async def test_a_file_outside_the_local_files_is_not_opened(engine: Engine, call
     assert "TIDEMILL_LOCAL_FILES" in (made.discovery_error or "")
 
 
+@pytest.mark.parametrize("source_type", ["sqlite", "duckdb"])
+async def test_a_folder_is_no_database(
+    engine: Engine, caller: Caller, tmp_path: Path, source_type: str
+) -> None:
+    asked = NewConnection("folder", source_type, {"path": str(tmp_path)})
+    made, _ = await connections.create_connection(engine, caller, asked)
+    assert "folder, not to a file" in (made.discovery_error or "")
+
+
 async def test_the_data_folder_is_no_source_even_where_local_files_hold_it(
     engine: Engine, caller: Caller
 ) -> None:

@@ -29,7 +29,7 @@ from connectors.base import (
 )
 from connectors.drivers import load_driver
 from connectors.errors import OptionsInvalid, SourceFailed, TableGone
-from connectors.local_paths import check_path
+from connectors.local_paths import check_file
 from connectors.sources.duckdb.catalog import read_tables
 from connectors.sources.duckdb.column_types import literal, quoted
 from connectors.sources.duckdb.database import Connection, Instance, open_file, open_motherduck
@@ -238,7 +238,7 @@ class DuckDBConnector(DuckConnector[DuckDBOptions]):
         """The file to open: checked, and copied if need be, when it is first asked for."""
         with self._lock:
             if self._path is None:
-                self._path = check_path(self.options.path, self.context.local_files)
+                self._path = check_file(self.options.path, self.context.local_files)
                 if self.options.snapshot:
                     folder = Path(mkdtemp(dir=self.context.scratch))
                     self._path = copy_database(self._path, folder)

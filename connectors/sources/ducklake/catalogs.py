@@ -18,7 +18,7 @@ from typing_extensions import override
 from connectors.base import SourceContext
 from connectors.drivers import load_driver
 from connectors.hosts import check_socket_folder, resolve_host
-from connectors.local_paths import check_path
+from connectors.local_paths import check_file
 from connectors.sources.ducklake.columns import LakeColumn, quoted
 from connectors.sources.ducklake.inlined import DUCKDB_SETTINGS, TextCaster
 from connectors.sources.ducklake.options import DuckLakeOptions, FileAddress, PostgresAddress
@@ -121,7 +121,7 @@ class DuckDBCatalog(CatalogReader):
         self, address: FileAddress, options: DuckLakeOptions, context: SourceContext
     ) -> None:
         super().__init__(options)
-        path = check_path(address.path, context.local_files)
+        path = check_file(address.path, context.local_files)
         duckdb = load_driver("duckdb")
         self._connection = duckdb.connect(str(path), read_only=True, config=dict(DUCKDB_SETTINGS))
         self._connection.execute("SET TimeZone = 'UTC'")
@@ -169,7 +169,7 @@ class SQLiteCatalog(CatalogReader):
         self, address: FileAddress, options: DuckLakeOptions, context: SourceContext
     ) -> None:
         super().__init__(options)
-        path = check_path(address.path, context.local_files)
+        path = check_file(address.path, context.local_files)
         self._connection = sqlite3.connect(
             f"file:{quote(str(path))}?mode=ro",
             uri=True,

@@ -20,7 +20,7 @@ from typing_extensions import override
 from connectors.base import SourceContext
 from connectors.errors import OptionsInvalid
 from connectors.hosts import check_socket_folder, resolve_host
-from connectors.local_paths import check_path
+from connectors.local_paths import check_file
 from connectors.sources.iceberg.file_io import JudgedFileIO, storage_properties
 from connectors.sources.iceberg.options import IcebergOptions, SqlCatalogOptions
 
@@ -57,7 +57,7 @@ def open_sql_catalog(
 def _sqlite(url: URL, context: SourceContext) -> URL:
     if url.query or not url.database:
         raise OptionsInvalid("A SQLite catalog is a URL like sqlite:////absolute/path")
-    path = check_path(url.database, context.local_files)
+    path = check_file(url.database, context.local_files)
     file = f"file:{quote(str(path))}"
     return URL.create("sqlite", database=file, query={"mode": "ro", "uri": "true"})
 

@@ -19,7 +19,7 @@ from typing_extensions import override
 from connectors.arrow_batches import sized
 from connectors.base import Capabilities, Connector, Part, Scan, SourceContext, SourceTable
 from connectors.errors import SourceFailed, TableGone
-from connectors.local_paths import check_path
+from connectors.local_paths import check_file
 from connectors.sources.sqlite.batches import read_batches, unfit
 from connectors.sources.sqlite.catalog import SCHEMA, kind_of_column, read_tables
 from connectors.sources.sqlite.database import check_version, needs_a_copy, opened, typed_errors
@@ -151,7 +151,7 @@ class SQLiteConnector(Connector[SQLiteOptions, SQLitePart]):
         """Return the file to open, and whether it is a copy: checked when it is first asked for."""
         with self._lock:
             if self._file is None:
-                path = check_path(self.options.path, self.context.local_files)
+                path = check_file(self.options.path, self.context.local_files)
                 is_ours = needs_a_copy(path, timeout_s=self.context.connect_timeout_s)
                 if is_ours:
                     path = copy_database(path, Path(mkdtemp(dir=self.context.scratch)))

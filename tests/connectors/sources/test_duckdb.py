@@ -678,7 +678,7 @@ class TestFiles:
         assert str(tmp_path) not in str(caught.value)
 
     def test_a_folder_is_no_database(self, tmp_path: Path) -> None:
-        with open_path(tmp_path, tmp_path) as connector, pytest.raises(SourceFailed) as caught:
+        with open_path(tmp_path, tmp_path) as connector, pytest.raises(SourceUnreachable) as caught:
             connector.check()
         assert str(tmp_path) not in str(caught.value)
 
