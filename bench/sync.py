@@ -81,6 +81,8 @@ def sync(service: Service, connection_id: str, schema: str, table: str = TABLE) 
         started_s = time.perf_counter()
         done = service.call("POST", "/v1/refresh", body)
         elapsed_s = time.perf_counter() - started_s
+    # A copy is profiled in the background: not beside what is measured next.
+    service.call("GET", f"/v1/connections/{connection_id}/tables/{schema}/{table}/profile")
     return {"elapsed_s": elapsed_s, "rows": done["rows_synced"], **memory.to_json()}
 
 
@@ -161,11 +163,12 @@ def _measure_queries(report: Report, service: Service, rows: int, count: int) ->
     names = {"copy": f"pg.public.{TABLE}", "dataset": TABLE}
     for kind, template, times in (
         ("lookup", _LOOKUP, count),
-        ("aggregate", _AGGREGATE, count // 10),
+        ("aggregate", _AGGREGATE, count // 2),
     ):
         took: dict[str, list[float]] = {name: [] for name in names}
         for number in range(times):
-            for name, table in names.items():
+            turn = list(names.items())
+            for name, table in turn if number % 2 else turn[::-1]:
                 sql = template.format(table, 1 + number * 7919 % rows)
                 started_s = time.perf_counter()
                 service.query(sql)

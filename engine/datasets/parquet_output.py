@@ -81,12 +81,11 @@ class ParquetOutput:
         if ordered and not self._order.column and self._order_declared:
             self._flush()
             self._join(self._thread.submit(self._close_file))
-        self._buffer.append(batch)
         self.row_count += batch.num_rows
-        self._buffer_rows += batch.num_rows
-        self._buffer_bytes += batch.nbytes
-        if self._buffer_rows >= ROW_GROUP_ROWS or self._buffer_bytes >= self._row_group_bytes_max:
-            self._flush()
+        while batch.num_rows:  # cut to fill row groups: a small one costs a scan like a large one
+            piece = batch.slice(0, ROW_GROUP_ROWS - self._buffer_rows)
+            batch = batch.slice(piece.num_rows)
+            self._collect(piece)
 
     def finish(self) -> list[LoadedFile]:
         """Write what is left and return all files, each on disk for good; at least one."""
@@ -118,6 +117,13 @@ class ParquetOutput:
         """Discard what was written when the block failed."""
         if kind is not None:
             self.discard()
+
+    def _collect(self, piece: pa.RecordBatch) -> None:
+        self._buffer.append(piece)
+        self._buffer_rows += piece.num_rows
+        self._buffer_bytes += piece.nbytes
+        if self._buffer_rows >= ROW_GROUP_ROWS or self._buffer_bytes >= self._row_group_bytes_max:
+            self._flush()
 
     def _flush(self) -> None:
         if self._buffer_rows:

@@ -181,7 +181,7 @@ class Engine:
         self.sources = WorkerPool(source_shape(self.settings), self._folder.path)
         for pool in (self.pool, self.sources):
             self._stack.push_async_callback(pool.close)
-            await pool.start()
+        await asyncio.gather(self.pool.start(), self.sources.start())
         self.syncs = SyncBoard()
         self._stack.push_async_callback(self.syncs.close)
         self.runs = RunBoard()

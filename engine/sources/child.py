@@ -38,8 +38,18 @@ from engine.workers.failures import dump_failure
 from engine.workers.frames import Kind
 
 _TABLES_PER_FRAME = 500
-# What most sources need: imported once, before the forks.
-_COMMON = ("adbc_driver_manager.dbapi", "connectors.sources.postgres", "sqlglot.dialects")
+# What most sources need: imported once, before the forks. Not what starts threads, or takes longer.
+_COMMON = (
+    "adbc_driver_manager.dbapi",
+    "connectors.sources.duckdb",
+    "connectors.sources.files",
+    "connectors.sources.mysql",
+    "connectors.sources.postgres",
+    "connectors.sources.sqlite",
+    "duckdb",
+    "pymysql",
+    "sqlglot.dialects",
+)
 
 for _module in _COMMON:
     importlib.import_module(_module)

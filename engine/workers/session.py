@@ -1,8 +1,11 @@
 """DataFusion inside a worker: one runtime, and a context for each set of names.
 
 Queries never see each other's names. What names stand for never changes (a new version of a table
-is a new path), so providers are kept by path and contexts by their bindings: the same question asked
-again finds its context made. A context that got names while planning is not used again.
+is a new path), so contexts are kept by their bindings: the same question asked again finds its
+context made. A context that got names while planning is not used again.
+
+The trap: a provider reads the page indexes of its files for the first context that scans it, into that
+context's cache, and another context reads them for every query. So each context has its own.
 
 Files are reached through an object store rooted at the data folder, so plans and errors show
 ``datasets/…``, never a path of the machine.
@@ -22,7 +25,6 @@ from engine.errors import Unavailable
 from engine.workers.tasks import Scan, TableBinding
 
 STORE_URL = "tidemill://data/"
-_PROVIDERS_MAX = 256
 _CONTEXTS_MAX = 64
 _FIRST_RUNTIME_BYTES = 256 * 1024 * 1024
 # The pool counts what operators reserve; Arrow buffers in flight come on top of it.
@@ -42,7 +44,6 @@ class Sessions:
         self._runtime: RuntimeEnvBuilder | None = None
         self._runtime_bytes = _FIRST_RUNTIME_BYTES
         self._keeper = SessionContext()
-        self._providers: OrderedDict[str, Table] = OrderedDict()
         self._contexts: OrderedDict[_ContextKey, SessionContext] = OrderedDict()
         self._number = 0
 
@@ -102,7 +103,6 @@ class Sessions:
                 .with_fair_spill_pool(int(memory_bytes * _POOL_SHARE))
             )
             self._runtime_bytes = memory_bytes
-            self._providers.clear()
             self._contexts.clear()
             self._keeper = SessionContext(_config(Scan.PARALLEL), self._runtime)
             self._keeper.register_object_store(
@@ -134,17 +134,10 @@ class Sessions:
     def _stored(self, path: str | None, *, is_folder: bool) -> Table | None:
         if path is None:
             return None
-        kept = self._providers.get(path)
-        if kept is not None:
-            self._providers.move_to_end(path)
-            return kept
         name = self._new_name()
         url = STORE_URL + Path(path).relative_to(self._data_folder).as_posix()
         self._keeper.register_parquet(name, url + "/" if is_folder else url)
-        provider = self._providers[path] = self._take(name)
-        if len(self._providers) > _PROVIDERS_MAX:
-            self._providers.popitem(last=False)
-        return provider
+        return self._take(name)
 
     def _new_name(self) -> str:
         self._number += 1

@@ -63,11 +63,13 @@ def test_dictionaries_are_for_values_that_repeat(tmp_path: Path) -> None:
 
 
 def test_row_groups_are_bounded_in_rows_and_bytes(tmp_path: Path) -> None:
-    write(tmp_path, pa.table({"i": range(ROW_GROUP_ROWS * 2 + 5)}), batch_rows=ROW_GROUP_ROWS // 3)
-    metadata = pq.ParquetFile(tmp_path / "part-0.parquet").metadata
-    assert all(
-        metadata.row_group(i).num_rows <= ROW_GROUP_ROWS for i in range(metadata.num_row_groups)
-    )
+    rows = pa.table({"i": range(ROW_GROUP_ROWS * 2 + 5)})
+    for batch_rows in (ROW_GROUP_ROWS // 3, ROW_GROUP_ROWS + 7, len(rows)):
+        write(tmp_path, rows, batch_rows=batch_rows)
+        metadata = pq.ParquetFile(tmp_path / "part-0.parquet").metadata
+        groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+        assert groups == [ROW_GROUP_ROWS, ROW_GROUP_ROWS, 5]
+        assert pq.read_table(tmp_path / "part-0.parquet").equals(rows)
     small = tmp_path / "small"
     small.mkdir()
     output = ParquetOutput(small, pa.schema({"s": pa.string()}), row_group_bytes_max=10_000)

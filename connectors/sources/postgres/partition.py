@@ -18,6 +18,7 @@ from connectors.sources.postgres.discovery import identifier, literal
 PART_BYTES_MIN = 16 << 20
 """Smaller pieces are not worth a connection."""
 TID_RANGE_VERSION = 140_000
+_LATE_SHARE = 100
 
 _COLUMN_TYPES: dict[str, pa.DataType] = {
     "version": pa.int32(),
@@ -88,7 +89,10 @@ def block_ranges(blocks: int, parts: int) -> Iterator[str]:
     >>> list(block_ranges(10, 2))
     ["ctid < '(5,0)'", "ctid >= '(5,0)'"]
     """
-    bounds = [blocks * place // parts for place in range(1, parts)]
+    # A scan of the copy is cut into equal bytes, each row group going with its first byte. Every part
+    # ends a little late, so that no cut falls behind its end, just inside the next file.
+    late = blocks // (_LATE_SHARE * parts)
+    bounds = [blocks * place // parts + late for place in range(1, parts)]
     for first, last in zip([None, *bounds], [*bounds, None], strict=True):
         conditions = [
             *([] if first is None else [f"ctid >= '({first},0)'"]),
