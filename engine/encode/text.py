@@ -30,6 +30,7 @@ from engine.encode.strings import (
     replaced,
     taken,
 )
+from engine.errors import SqlInvalid
 
 types = pa.types
 
@@ -113,7 +114,7 @@ def _text(array: Array) -> Text:
         return pa.array([], TEXT)
     encode = next((encode for holds, encode in _ENCODERS if holds(array.type)), None)
     if encode is None:
-        raise TypeError(f"no text form for Arrow type {array.type}")
+        raise SqlInvalid(f"Values of type {array.type} have no text form: ask for the Arrow format")
     return encode(array)
 
 

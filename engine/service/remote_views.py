@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 import pyarrow.parquet as pq
 
@@ -46,7 +47,7 @@ class RemoteViews:
         self._folder = folder
         self._views: OrderedDict[tuple[str, str], _View] = OrderedDict()
         self._superseded: deque[tuple[float, Path]] = deque()
-        self._making = asyncio.Lock()
+        self._making: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def path(self, engine: "Engine", workspace_id: str, view: str) -> Path | None:
         """Return a Parquet file with the remote tables' rows of a view; None when there are none.
@@ -57,14 +58,20 @@ class RemoteViews:
             view: ``tables``, ``columns`` or ``schemata``.
         """
         revision = await engine.db.read(connection_store.read_revision, workspace_id)
-        kept = self._views.get((workspace_id, view))
-        if kept is not None and kept.revision == revision:
-            return kept.path
-        async with self._making:
-            kept = self._views.get((workspace_id, view))
-            if kept is None or kept.revision != revision:
-                kept = await self._make(engine, workspace_id, view, revision)
+        kept = self._kept(workspace_id, view, revision)
+        if kept is None:
+            async with self._making.setdefault((workspace_id, view), asyncio.Lock()):
+                kept = self._kept(workspace_id, view, revision)
+                if kept is None:
+                    kept = await self._make(engine, workspace_id, view, revision)
         return kept.path
+
+    def _kept(self, workspace_id: str, view: str, revision: tuple[int, ...]) -> _View | None:
+        kept = self._views.get((workspace_id, view))
+        if kept is None or kept.revision != revision:
+            return None
+        self._views.move_to_end((workspace_id, view))
+        return kept
 
     async def _make(
         self, engine: "Engine", workspace_id: str, view: str, revision: tuple[int, ...]

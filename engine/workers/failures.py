@@ -21,6 +21,8 @@ from engine.errors import (
     Unavailable,
 )
 
+# What Python raises when this code is wrong; DataFusion raises none of them.
+_OUR_MISTAKES = (AssertionError, AttributeError, LookupError, NameError, TypeError)
 _BROKEN = "The query engine failed on this statement."
 
 _WRAPPING = re.compile(
@@ -64,7 +66,8 @@ def as_engine_error(error: BaseException) -> EngineError:
         return error
     if isinstance(error, MemoryError | pa.ArrowMemoryError) or _NO_MEMORY.search(str(error)):
         return ResourceExhausted("The query needs more memory than its limit allows.")
-    if not isinstance(error, Exception):  # how a Rust panic arrives
+    is_ours = isinstance(error, _OUR_MISTAKES) and not isinstance(error, pa.ArrowException)
+    if is_ours or not isinstance(error, Exception):  # how a Rust panic arrives
         return QueryCrashed(_BROKEN)
     return _read(str(error))
 
