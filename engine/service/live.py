@@ -22,10 +22,10 @@ from engine.query.push_statement import WHOLE_SOURCES
 from engine.query.resolve import Wanted, bind_rows
 from engine.service.context import Engine
 from engine.service.scratch import scratch_folder
-from engine.service.source_work import prepared, run_source_task
+from engine.service.source_work import run_source_task, source_place
 from engine.sources.tasks import LiveQueryTask, LiveScanTask
 from engine.workers.execution import Limits
-from engine.workers.tasks import LivePlanTask, LiveTable, QueryTask, Scan, TableBinding
+from engine.workers.tasks import LivePlanTask, LiveTable, QueryTask, ScanMode, TableBinding
 
 _ANSWER = ("live", "main", "answer")
 WHOLE_TABLE: dict[str, Any] = {"columns": None, "where": None, "limit": None}
@@ -74,7 +74,7 @@ async def run_live(
         else:
             # Rows in the order they came.
             return replace(
-                task, sql=_READ_ANSWER, tables=(answer,), terms_max=None, scan=Scan.SINGLE
+                task, sql=_READ_ANSWER, tables=(answer,), terms_max=None, scan=ScanMode.SINGLE
             )
     scanning = [
         asyncio.create_task(scan(engine, wanted, each, stack))
@@ -149,7 +149,7 @@ async def _scan(
     connection = wanted.found.connection
     folder = await stack.enter_async_context(scratch_folder(engine.blobs.stage()))
     async with (
-        prepared(engine, connection) as place,
+        source_place(engine, connection) as place,
         engine.syncs.slot(connection.id, engine.settings.source_concurrency),
     ):
         columns = asked["columns"]
@@ -180,7 +180,7 @@ async def _ask(
 ) -> TableBinding:
     folder = await stack.enter_async_context(scratch_folder(engine.blobs.stage()))
     async with (
-        prepared(engine, connection) as place,
+        source_place(engine, connection) as place,
         engine.syncs.slot(connection.id, engine.settings.source_concurrency),
     ):
         task = LiveQueryTask(

@@ -10,7 +10,7 @@ from engine.query.resolve import Resolved, Wanted, resolve_tables
 from engine.service.context import Caller, Engine
 from engine.service.live import WHOLE_TABLE, explain_live, run_live, scan
 from engine.service.sync import sync_wanted
-from engine.workers.tasks import QueryTask, Scan, TableBinding
+from engine.workers.tasks import QueryTask, ScanMode, TableBinding
 
 _SMALL_TABLE_BYTES = 64 * 1024 * 1024
 _PURGES_MAX = 5
@@ -119,9 +119,9 @@ class ReadyQuery:
         )
 
 
-def scan_of(tables: Sequence[TableBinding], *, is_plain: bool) -> Scan:
+def scan_of(tables: Sequence[TableBinding], *, is_plain: bool) -> ScanMode:
     """Choose how tables are read."""
     if not is_plain:
-        return Scan.PARALLEL
+        return ScanMode.PARALLEL
     size_bytes = sum(table.size_bytes for table in tables)
-    return Scan.SINGLE if size_bytes <= _SMALL_TABLE_BYTES else Scan.LATE
+    return ScanMode.SINGLE if size_bytes <= _SMALL_TABLE_BYTES else ScanMode.LATE

@@ -50,7 +50,7 @@ async def check_source(engine: Engine, connection: Connection) -> None:
     Raises:
         SourceFailed, InvalidRequest: it cannot, and why.
     """
-    async with prepared(engine, connection) as place:
+    async with source_place(engine, connection) as place:
         timeout_s = 3 * engine.settings.source_connect_timeout_s
         task = CheckTask(place.source, place.scratch)
         await run_source_task(engine, connection, task, timeout_s=timeout_s, wait_s=_WAIT_S)
@@ -70,7 +70,7 @@ async def discover_source(engine: Engine, connection: Connection) -> Found:
             for item in orjson.loads(body)
         )
 
-    async with prepared(engine, connection) as place:
+    async with source_place(engine, connection) as place:
         done = await run_source_task(
             engine,
             connection,
@@ -83,7 +83,7 @@ async def discover_source(engine: Engine, connection: Connection) -> Found:
 
 
 @asynccontextmanager
-async def prepared(engine: Engine, connection: Connection) -> AsyncIterator[Place]:
+async def source_place(engine: Engine, connection: Connection) -> AsyncIterator[Place]:
     """Open the credential and make a scratch folder for one task."""
     settings = engine.settings
     spec = SourceSpec(

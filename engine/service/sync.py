@@ -28,7 +28,7 @@ from engine.query.resolve import Wanted
 from engine.service.context import Engine
 from engine.service.profiles import make_in_background
 from engine.service.scratch import scratch_folder
-from engine.service.source_work import Report, local_files, prepared, run_source_task
+from engine.service.source_work import Report, local_files, run_source_task, source_place
 from engine.sources.tasks import FetchTask
 
 _LOOK_AGAIN_S = 0.1
@@ -239,7 +239,7 @@ async def _fetch(engine: Engine, found: FoundTable, report: Report) -> TableVers
     after = table.cursor_value if len(found.files) < _FILES_MAX else None
     version_id = new_id(IdKind.TABLE_VERSION)
     async with (
-        prepared(engine, found.connection) as place,
+        source_place(engine, found.connection) as place,
         scratch_folder(engine.blobs.stage()) as folder,
     ):
         task = FetchTask(

@@ -30,7 +30,7 @@ from engine.workers.tasks import (
     ProfileTask,
     QueryTask,
     ReadTask,
-    Scan,
+    ScanMode,
     Task,
     load_task,
 )
@@ -104,7 +104,7 @@ def _warm_up(sessions: Sessions) -> None:
         default_catalog="datasets",
         default_schema="main",
         memory_bytes=None,
-        scan=Scan.SINGLE,
+        scan=ScanMode.SINGLE,
     )
     for _ in context.sql("SELECT 1").execute_stream():
         pass

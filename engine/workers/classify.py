@@ -12,7 +12,7 @@ from engine.query.parse import parse_sql
 from engine.workers.channel import Channel
 from engine.workers.session import Sessions
 from engine.workers.statement import asker, plan
-from engine.workers.tasks import ClassifyTask, Scan
+from engine.workers.tasks import ClassifyTask, ScanMode
 
 
 def classify_statement(task: ClassifyTask, channel: Channel, sessions: Sessions) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def classify_statement(task: ClassifyTask, channel: Channel, sessions: Sessions)
         default_catalog=task.default_catalog,
         default_schema=task.default_schema,
         memory_bytes=None,
-        scan=Scan.SINGLE,
+        scan=ScanMode.SINGLE,
     )
     parse_sql(task.sql, terms_max=task.terms_max)
     frame, _ = plan(task.sql, context, sessions, asker(channel))

@@ -26,7 +26,7 @@ from engine.query.tokens import words_of
 from engine.workers.channel import Channel
 from engine.workers.session import READ_ONLY, Sessions
 from engine.workers.statement import asker, plan
-from engine.workers.tasks import LivePlanTask, LiveTable, Scan
+from engine.workers.tasks import LivePlanTask, LiveTable, ScanMode
 
 _SCAN = re.compile(r"^\s*TableScan: (?P<table>.+?)(?: projection=\[.*)?$", re.MULTILINE)
 _LIMIT = re.compile(r"\s*Limit: skip=(\d+), fetch=(\d+)")
@@ -54,7 +54,7 @@ def plan_live(task: LivePlanTask, channel: Channel, sessions: Sessions) -> dict[
         default_catalog=task.default_catalog,
         default_schema=task.default_schema,
         memory_bytes=None,
-        scan=Scan.SINGLE,
+        scan=ScanMode.SINGLE,
     )
     frame, renamed = plan(task.sql, context, sessions, asker(channel))
     explained: list[list[str]] = []

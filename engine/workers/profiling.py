@@ -12,7 +12,7 @@ import pyarrow as pa
 from datafusion import SessionContext
 
 from engine.workers.session import READ_ONLY, Sessions
-from engine.workers.tasks import ProfileTask, Scan
+from engine.workers.tasks import ProfileTask, ScanMode
 
 CATEGORIES_MAX = 200
 _CATEGORY_CHARS_MAX = 256
@@ -84,7 +84,7 @@ def profile_table(task: ProfileTask, sessions: Sessions) -> dict[str, Any]:
         default_catalog=binding.catalog,
         default_schema=binding.schema,
         memory_bytes=task.memory_bytes,
-        scan=Scan.PARALLEL,
+        scan=ScanMode.PARALLEL,
     )
     table = ".".join(
         '"' + part.replace('"', '""') + '"'

@@ -22,7 +22,7 @@ from datafusion.catalog import Catalog, Schema, Table
 from datafusion.object_store import LocalFileSystem
 
 from engine.errors import Unavailable
-from engine.workers.tasks import Scan, TableBinding
+from engine.workers.tasks import ScanMode, TableBinding
 
 STORE_URL = "tidemill://data/"
 _CONTEXTS_MAX = 64
@@ -30,7 +30,7 @@ _FIRST_RUNTIME_BYTES = 256 * 1024 * 1024
 # The pool counts what operators reserve; Arrow buffers in flight come on top of it.
 _POOL_SHARE = 0.75
 
-_ContextKey = tuple[str, str, Scan, tuple[TableBinding, ...]]
+_ContextKey = tuple[str, str, ScanMode, tuple[TableBinding, ...]]
 
 READ_ONLY = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
 
@@ -54,7 +54,7 @@ class Sessions:
         default_catalog: str,
         default_schema: str,
         memory_bytes: int | None,
-        scan: Scan,
+        scan: ScanMode,
     ) -> SessionContext:
         """Return a context that knows these tables and nothing else.
 
@@ -104,7 +104,7 @@ class Sessions:
             )
             self._runtime_bytes = memory_bytes
             self._contexts.clear()
-            self._keeper = SessionContext(_config(Scan.PARALLEL), self._runtime)
+            self._keeper = SessionContext(_config(ScanMode.PARALLEL), self._runtime)
             self._keeper.register_object_store(
                 "tidemill://", LocalFileSystem(str(self._data_folder)), "data"
             )
@@ -158,16 +158,16 @@ def _check_files(binding: TableBinding) -> None:
         raise Unavailable("Stored data of a table is missing.")
 
 
-def _config(scan: Scan) -> SessionConfig:
+def _config(scan: ScanMode) -> SessionConfig:
     config = (
         SessionConfig()
-        .with_target_partitions(1 if scan is Scan.SINGLE else os.cpu_count() or 1)
+        .with_target_partitions(1 if scan is ScanMode.SINGLE else os.cpu_count() or 1)
         .with_information_schema(False)
         .with_create_default_catalog_and_schema(True)
         .set("datafusion.sql_parser.dialect", "PostgreSQL")
         .set("datafusion.execution.time_zone", "UTC")
     )
-    if scan is Scan.LATE:
+    if scan is ScanMode.LATE:
         config = config.set("datafusion.execution.parquet.pushdown_filters", "true")
     return config
 

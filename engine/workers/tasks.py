@@ -15,7 +15,7 @@ import orjson
 import pyarrow as pa
 
 
-class Scan(StrEnum):
+class ScanMode(StrEnum):
     """How tables are read.
 
     ``single`` reads on one thread: the least work for a few rows of a small table. ``late`` decodes
@@ -60,7 +60,7 @@ class QueryTask:
     tables: tuple[TableBinding, ...]
     default_catalog: str
     default_schema: str
-    scan: Scan
+    scan: ScanMode
     terms_max: int | None
     encoding: str
     persist_path: str | None
@@ -174,7 +174,7 @@ def load_task(data: bytes | bytearray) -> Task:
     if "table" in fields:
         (fields["table"],) = load_bindings([fields["table"]])
     if "scan" in fields:
-        fields["scan"] = Scan(fields["scan"])
+        fields["scan"] = ScanMode(fields["scan"])
     if fields.get("ipc") is not None:
         fields["ipc"] = base64.b64decode(fields["ipc"])
     return _TASKS[name](**fields)

@@ -16,7 +16,7 @@ from engine.workers.execution import Limits
 from engine.workers.frames import Kind
 from engine.workers.pool import WorkerPool
 from engine.workers.shape import query_shape
-from engine.workers.tasks import QueryTask, Scan, Task
+from engine.workers.tasks import QueryTask, ScanMode, Task
 
 pytestmark = pytest.mark.anyio
 
@@ -48,7 +48,7 @@ def task(sql: str) -> QueryTask:
         tables=(),
         default_catalog="datasets",
         default_schema="main",
-        scan=Scan.PARALLEL,
+        scan=ScanMode.PARALLEL,
         terms_max=None,
         encoding="json",
         persist_path=None,
