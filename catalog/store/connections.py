@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from catalog.errors import Conflict, InvalidValue, NotFound
 from catalog.model import Connection, DiscoveryStatus
-from catalog.store.remote_tables import drop_copies, restart_syncs
+from catalog.store.remote_tables import drop_copies, lock_connection, restart_syncs
 from catalog.store.rows import columns_of, utc_now
 from catalog.tables import SCHEDULED_CONNECTION, connections, remote_tables, secrets
 
@@ -117,6 +117,15 @@ def move_schedule(conn: DbConnection, connection: Connection, now: datetime) -> 
     return moved.rowcount == 1
 
 
+def has_source_of(conn: DbConnection, connection: Connection) -> bool:
+    """Tell whether a connection still has the configuration and the secret it was read with."""
+    query = select(connections.c.config, connections.c.secret_id).where(
+        connections.c.id == connection.id
+    )
+    row = conn.execute(query).first()
+    return row is not None and tuple(row) == (connection.config, connection.secret_id)
+
+
 def read_revision(conn: DbConnection, workspace_id: str) -> tuple[int, ...]:
     """Return numbers that differ whenever names or columns of remote tables have changed."""
     # Sums, not the latest moments: clocks of servers differ, and a clock may be set back.
@@ -129,12 +138,14 @@ def read_revision(conn: DbConnection, workspace_id: str) -> tuple[int, ...]:
 
 
 def record_discovery(
-    conn: DbConnection, connection_id: str, status: DiscoveryStatus, error: str | None
+    conn: DbConnection, connection: Connection, status: DiscoveryStatus, error: str | None
 ) -> None:
-    """Remember what came of looking for tables; a connection deleted meanwhile is fine."""
+    """Remember what came of looking for tables, unless the connection is deleted or another by now."""
+    if not has_source_of(conn, connection):
+        return
     conn.execute(
         update(connections)
-        .where(connections.c.id == connection_id)
+        .where(connections.c.id == connection.id)
         .values(discovery_status=status, discovery_error=error, discovered_at=utc_now())
     )
 
@@ -154,24 +165,36 @@ def delete_connection(conn: DbConnection, workspace_id: str, connection_id: str)
     Raises:
         NotFound: the workspace has no such connection.
     """
+    lock_connection(conn, workspace_id, connection_id)
     connection = get_connection(conn, workspace_id, connection_id)
     drop_copies(conn, workspace_id, connection_id)
     conn.execute(delete(connections).where(connections.c.id == connection_id))
     _drop_own_secret(conn, connection)
 
 
-def release_source(conn: DbConnection, workspace_id: str, connection_id: str) -> None:
-    """Take the configuration and the own secret from a connection, which gets others.
+def release_source(
+    conn: DbConnection, connection: Connection, *, keeps_secret: bool = False
+) -> None:
+    """Take the configuration from a connection, which gets another, and its own secret.
 
     Syncs under way are void, and none goes on from a cursor of the source before.
 
+    Args:
+        conn: where.
+        connection: as it was read.
+        keeps_secret: it goes on with its secret.
+
     Raises:
-        NotFound: the workspace has no such connection.
+        NotFound: it was deleted meanwhile.
+        Conflict: it got another configuration or secret meanwhile.
     """
-    connection = get_connection(conn, workspace_id, connection_id)
-    restart_syncs(conn, workspace_id, connection_id)
+    restart_syncs(conn, connection.workspace_id, connection.id)  # locks the connection first
+    if not has_source_of(conn, connection):
+        raise Conflict(f"Connection '{connection.name}' was changed by somebody else meanwhile")
+    if keeps_secret:
+        return
     nothing: dict[str, Any] = {"config": {}, "secret_id": None, "owns_secret": False}
-    conn.execute(update(connections).where(connections.c.id == connection_id).values(nothing))
+    conn.execute(update(connections).where(connections.c.id == connection.id).values(nothing))
     _drop_own_secret(conn, connection)
 
 

@@ -152,10 +152,9 @@ def read_sql(sql: str, *, terms_max: int) -> ParsedSql:
         return ParsedSql(
             sql, "select", (), is_plain=False, reads_rows=_reads_rows(sql), is_deferred=True
         )
-    return parse_sql(sql, terms_max=terms_max)
+    return _parse_small(sql, terms_max=terms_max)
 
 
-@lru_cache(maxsize=4096)
 def parse_sql(sql: str, *, terms_max: int) -> ParsedSql:
     """Read one statement.
 
@@ -199,6 +198,10 @@ def parse_sql(sql: str, *, terms_max: int) -> ParsedSql:
         is_plain=_is_plain(tokens),
         reads_rows=_reads_rows(sql),
     )
+
+
+# What the worker parses is long, and seldom seen again.
+_parse_small = lru_cache(maxsize=4096)(parse_sql)
 
 
 def explained_query(sql: str) -> str | None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import structlog
 from sqlalchemy import Connection as DbConnection
 
+from catalog.errors import Conflict as CatalogConflict
 from catalog.ids import IdKind, new_id
 from catalog.model import Connection, DiscoveryStatus, ReadMode, RemoteTable
 from catalog.store import connections as connection_store
@@ -136,6 +137,7 @@ async def update_connection(
         NotFound: there is no such connection.
         InvalidRequest: an interval below a minute, live mode of a source that takes no SQL, a
             configuration that is not valid.
+        Conflict: somebody else changed the source meanwhile.
     """
     connection = await _get(engine, caller, connection_id)
     if not changes:
@@ -156,8 +158,11 @@ async def update_connection(
     )
 
     def write(conn: DbConnection) -> Connection:
-        connection_store.release_source(conn, caller.workspace_id, connection_id)
+        # To name the connection's own secret is to keep it.
+        is_kept = checked.secret_id is not None and checked.secret_id == connection.secret_id
+        connection_store.release_source(conn, connection, keeps_secret=is_kept)
         secret_id, is_own = keep_credential(conn, engine, caller, connection.name, checked)
+        is_own = is_own or (is_kept and connection.owns_secret)
         source = {"config": checked.config, "secret_id": secret_id, "owns_secret": is_own}
         return connection_store.update_connection(
             conn, caller.workspace_id, connection_id, {**plain, **source}
@@ -258,6 +263,7 @@ async def discover(engine: Engine, connection: Connection) -> Discovery:
     Raises:
         EngineError: the source cannot be listed; the connection remembers why.
         NotFound: the connection was deleted meanwhile.
+        CatalogConflict: it got another source meanwhile, of which this says nothing.
     """
     try:
         found = await discover_source(engine, connection)
@@ -265,7 +271,7 @@ async def discover(engine: Engine, connection: Connection) -> Discovery:
         log.warning("discovery.failed", connection_id=connection.id, error=type(error).__name__)
         reason = error.message.partition("\n")[0]
         await engine.db.write(
-            connection_store.record_discovery, connection.id, DiscoveryStatus.FAILED, reason
+            connection_store.record_discovery, connection, DiscoveryStatus.FAILED, reason
         )
         raise
     tables = list(
@@ -273,8 +279,13 @@ async def discover(engine: Engine, connection: Connection) -> Discovery:
     )
 
     def write(conn: DbConnection) -> Discovery:
+        table_store.lock_connection(conn, connection.workspace_id, connection.id)
+        if not connection_store.has_source_of(conn, connection):
+            raise CatalogConflict(
+                f"Connection '{connection.name}' got another source while it was looked at"
+            )
         stored = table_store.store_discovered(conn, connection.workspace_id, connection.id, tables)
-        connection_store.record_discovery(conn, connection.id, DiscoveryStatus.SUCCESS, None)
+        connection_store.record_discovery(conn, connection, DiscoveryStatus.SUCCESS, None)
         return stored
 
     return await engine.db.write(write)
@@ -340,7 +351,7 @@ async def _look_around(engine: Engine, connection: Connection) -> int:
     """Look for tables and return how many are new; that it fails is kept with the connection."""
     try:
         found = await discover(engine, connection)
-    except errors.EngineError:
+    except (errors.EngineError, CatalogConflict):
         return 0
     return found.added
 

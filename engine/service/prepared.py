@@ -97,10 +97,12 @@ class ReadyQuery:
             Conflict: copies were purged as fast as they were made.
             EngineError: a source failed.
         """
-        for _ in range(_PURGES_MAX):
+        for attempt in range(_PURGES_MAX + 1):
             missing = [each for each in resolved.wanted if not each.found.is_live]
             if not missing:
                 return resolved
+            if attempt == _PURGES_MAX:
+                break
             lost = await sync_wanted(engine, missing)
             self.warnings.extend(each for each in lost if each not in self.warnings)
             # That may have taken long: the other tables may have other copies by now, or none.

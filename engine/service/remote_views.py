@@ -86,7 +86,7 @@ class RemoteViews:
         made = self._views[workspace_id, view] = _View(revision, path)
         if len(self._views) > _FILES_MAX:
             self._supersede(next(iter(self._views)))
-        await asyncio.to_thread(self._remove_old)
+        await asyncio.to_thread(_remove, self._take_old())
         return made
 
     def _supersede(self, key: tuple[str, str]) -> None:
@@ -94,11 +94,17 @@ class RemoteViews:
         if old is not None and old.path is not None:
             self._superseded.append((time.monotonic(), old.path))
 
-    def _remove_old(self) -> None:
+    def _take_old(self) -> list[Path]:
+        old = []
         while self._superseded and self._superseded[0][0] < time.monotonic() - _KEEP_S:
-            _, path = self._superseded.popleft()
-            with contextlib.suppress(OSError):
-                path.unlink()
+            old.append(self._superseded.popleft()[1])
+        return old
+
+
+def _remove(paths: Sequence[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _write(view: str, listed: Sequence[ListedTable], path: Path) -> None:

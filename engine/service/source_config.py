@@ -90,8 +90,14 @@ def keep_credential(
 
     Returns:
         The id of the connection's secret, and whether it goes with the connection.
+
+    Raises:
+        CatalogNotFound: the secret that the client named was deleted meanwhile.
+        CatalogConflict: there are a thousand secrets of such names.
     """
     if checked.credential is None:
+        if checked.secret_id is not None:  # it may have been deleted since it was read
+            secret_store.find_id(conn, caller.workspace_id, checked.secret_id)
         return checked.secret_id, False
     stem = _secret_stem(name, checked.credential_field)
     taken = {secret.name for secret in secret_store.list_secrets(conn, caller.workspace_id)}

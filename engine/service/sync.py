@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection as DbConnection
 
 from catalog.errors import CatalogError
 from catalog.errors import Conflict as CatalogConflict
 from catalog.ids import IdKind, new_id
 from catalog.model import StoredFile, TableVersion
+from catalog.store import connections as connection_store
 from catalog.store import remote_tables as table_store
 from catalog.store import table_syncs as sync_store
 from catalog.store.remote_tables import FoundTable
@@ -114,14 +116,18 @@ async def _claim(engine: Engine, found: FoundTable) -> str | None:
     # Looked at first: a write, even one in vain, makes this server forget what it remembers.
     if await engine.db.read(sync_store.is_syncing, found.table.id):
         return None
-    claiming = asyncio.ensure_future(
-        engine.db.write(
-            sync_store.claim_sync,
-            found.table,
-            owner=engine.owner,
-            lease_s=engine.settings.sync_lease_s,
+
+    def claim(conn: DbConnection) -> str | None:
+        token = sync_store.claim_sync(
+            conn, found.table, owner=engine.owner, lease_s=engine.settings.sync_lease_s
         )
-    )
+        if token is not None and not connection_store.has_source_of(conn, found.connection):
+            # What is known here leads to the source before: it is found again first.
+            sync_store.release_sync(conn, found.table.id, token)
+            return None
+        return token
+
+    claiming = asyncio.ensure_future(engine.db.write(claim))
     try:
         return await asyncio.shield(claiming)
     except asyncio.CancelledError:

@@ -29,6 +29,7 @@ class SyncBoard:
 
     def __init__(self) -> None:
         self._syncs: dict[str, _Sync] = {}
+        self._ending: set[asyncio.Task[FoundTable]] = set()
         self._afterwards: set[asyncio.Task[None]] = set()
         self._slots: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
@@ -55,6 +56,7 @@ class SyncBoard:
             sync.waiting -= 1
             if not sync.waiting and not sync.task.done():
                 sync.task.cancel()
+                self._ending.add(sync.task)
                 # The next to come starts anew instead of joining what is being cancelled.
                 self._syncs.pop(table_id, None)
 
@@ -76,7 +78,7 @@ class SyncBoard:
     async def close(self) -> None:
         """Cancel everything."""
         tasks: list[asyncio.Task[Any]] = [sync.task for sync in self._syncs.values()]
-        tasks += self._afterwards
+        tasks += [*self._ending, *self._afterwards]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -90,5 +92,6 @@ class SyncBoard:
         sync = self._syncs.get(table_id)
         if sync is not None and sync.task is done:
             del self._syncs[table_id]
+        self._ending.discard(done)
         if not done.cancelled():
             done.exception()  # looked at even when every waiter has gone

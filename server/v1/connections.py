@@ -202,7 +202,7 @@ async def get_connection(access: Authorized, id: ConnectionId) -> ConnectionDeta
     operation_id="update_connection",
     summary="Change a connection",
     openapi_extra=UPDATE.openapi_extra,
-    responses=documented_errors(404),
+    responses=documented_errors(404, 409),
 )
 async def update_connection(
     access: Authorized,

@@ -513,7 +513,7 @@ async def test_the_revision_changes_when_names_or_columns_do_and_only_then(
     async def look(*names: str, schema_ipc: bytes = b"columns") -> None:
         await discover(db, shop, *names, schema_ipc=schema_ipc)
         status = (DiscoveryStatus.SUCCESS, None)
-        await db.write(connection_store.record_discovery, shop.id, *status)
+        await db.write(connection_store.record_discovery, shop, *status)
 
     token = await claim(db, orders)
     await db.write(sync_store.renew_sync, orders.id, token, lease_s=LEASE_S)
@@ -556,7 +556,7 @@ async def test_the_revision_notices_a_change_by_a_server_whose_clock_is_slow(
     seen = set()
     for connection in (shop, other, other):
         status = (DiscoveryStatus.SUCCESS, None)
-        await db.write(connection_store.record_discovery, connection.id, *status)
+        await db.write(connection_store.record_discovery, connection, *status)
         seen.add(await db.read(connection_store.read_revision, workspace.id))
     assert len(seen) == 3
 
@@ -616,7 +616,7 @@ async def test_another_workspace_neither_sees_nor_changes_anything(
         (table_store.update_table, (strange, orders.id, {"mode": ReadMode.LIVE})),
         (table_store.drop_copies, (strange, shop.id)),
         (table_store.drop_copies, (strange, shop.id, orders.id)),
-        (connection_store.release_source, (strange, shop.id)),
+        (connection_store.release_source, (replace(shop, workspace_id=strange),)),
     )
     for write, arguments in refused:
         with pytest.raises(NotFound):

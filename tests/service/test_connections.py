@@ -6,11 +6,15 @@ from typing import Any
 import pytest
 
 from catalog import secret_store
+from catalog.errors import Conflict as CatalogConflict
 from catalog.model import Connection, DiscoveryStatus, ReadMode
+from catalog.store import remote_tables
 from engine import errors
 from engine.service import connections, refresh, secret_values, tables
 from engine.service.connections import NewConnection
 from engine.service.context import Caller, Engine
+from engine.service.source_config import check_config
+from engine.service.sync import ensure_synced
 from tests.service.remote import connect_duckdb, connect_postgres, rows_of, write_duckdb
 
 pytestmark = pytest.mark.anyio
@@ -185,6 +189,68 @@ async def test_a_connection_may_be_given_another_secret(engine: Engine, caller: 
     assert await secret_names(engine, caller) == ["mine"]
     await change(engine, caller, made, config=NOWHERE)
     assert await secret_names(engine, caller) == ["mine"]
+
+
+async def test_a_connection_may_keep_its_own_secret_by_naming_it(
+    engine: Engine, caller: Caller
+) -> None:
+    config = {**NOWHERE, "password": "hunter2"}
+    made, _ = await connections.create_connection(engine, caller, asked(config=config))
+    elsewhere = {**NOWHERE, "port": 2}
+    changed = await change(engine, caller, made, config=elsewhere, secret_name="conn-shop-password")
+    assert (changed.config, changed.secret_id, changed.owns_secret) == (
+        elsewhere,
+        made.secret_id,
+        True,
+    )
+    assert await value_of(engine, caller, "conn-shop-password") == "hunter2"
+    await connections.delete_connection(engine, caller, made.id)
+    assert await secret_names(engine, caller) == []
+
+
+async def test_of_two_changes_of_a_source_at_once_one_is_refused(
+    engine: Engine, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _ = await connections.create_connection(engine, caller, asked())
+    await secret_values.create_secret(engine, caller, name="mine", value="hunter3")
+
+    async def check_slowly(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        checked = await check_config(*arguments)
+        await change(engine, caller, made, config={**NOWHERE, "port": 2})
+        return checked
+
+    monkeypatch.setattr(connections, "check_config", check_slowly)
+    with pytest.raises(errors.Conflict, match="changed by somebody else"):
+        await change(engine, caller, made, secret_name="mine")
+    detail = await connections.get_connection(engine, caller, made.id)
+    assert (detail.connection.config["port"], detail.connection.secret_id) == (2, None)
+
+
+async def test_what_was_found_at_the_source_before_is_not_written_down(
+    engine: Engine, caller: Caller, tmp_path: Path
+) -> None:
+    write_duckdb(tmp_path / "old", "CREATE TABLE ghost (n INT)")
+    write_duckdb(tmp_path / "new", "CREATE TABLE t (n INT)")
+    asked = NewConnection("duck", "duckdb", {"path": str(tmp_path / "old")}, skip_discovery=True)
+    old, _ = await connections.create_connection(engine, caller, asked)
+    await change(engine, caller, old, config={"path": str(tmp_path / "new")})
+    with pytest.raises(CatalogConflict, match="another source"):
+        await connections.discover(engine, old)
+    detail = await connections.get_connection(engine, caller, old.id)
+    assert (detail.table_count, detail.connection.discovery_status) == (1, "success")
+
+
+async def test_a_sync_does_not_read_the_source_before(
+    engine: Engine, caller: Caller, tmp_path: Path
+) -> None:
+    for name in ("old", "new"):
+        write_duckdb(tmp_path / name, f"CREATE TABLE t AS SELECT '{name}' AS source")
+    made = await connect_duckdb(engine, caller, tmp_path / "old")
+    stale = await engine.db.read(remote_tables.get_table, caller.workspace_id, made.id, "main", "t")
+    await change(engine, caller, made, config={"path": str(tmp_path / "new")})
+    await ensure_synced(engine, stale)
+    assert await rows_of(engine, caller, "SELECT * FROM duck.main.t") == [["new"]]
 
 
 async def test_a_configuration_that_is_not_valid_changes_nothing(
