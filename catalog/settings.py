@@ -142,7 +142,7 @@ class Settings(BaseSettings):
         2 * _CORES, ge=1, description="Processes that read remote sources at once."
     )
     source_concurrency: int = Field(
-        4, ge=1, description="Tables of one connection that are read at once."
+        4, ge=1, description="Tables of one connection read at once; one process is left to others."
     )
     source_queue_max: int = Field(
         1024, ge=1, description="Reads of remote sources that may wait for a process."

@@ -52,11 +52,12 @@ def check_file(path: str | Path, folders: Iterable[Path]) -> Path:
     """Return the real path of a file: see :func:`check_path`, whose errors it raises.
 
     Raises:
-        SourceUnreachable: it is a folder.
+        SourceUnreachable: it is a folder, or nothing that can be read like a file.
     """
     real = check_path(path, folders)
-    if real.is_dir():
-        raise SourceUnreachable("The path leads to a folder, not to a file")
+    if not real.is_file():
+        what = "a folder" if real.is_dir() else "a device or pipe"
+        raise SourceUnreachable(f"The path leads to {what}, not to a file")
     return real
 
 

@@ -76,8 +76,10 @@ def parse_options(
     _refuse_passwords(config)
     fields = {} if credential is None else _read_credential(options_type, credential)
     _refuse_booleans(options_type, config)
-    try:
-        return options_type(**{**config, **fields})
+    names = options_type.credential_fields()
+    credentials = {key: value for key, value in fields.items() if key in names}
+    try:  # other options in a secret only fill gaps: it must not lead its password elsewhere
+        return options_type(**{**fields, **config, **credentials})
     except ValidationError as error:
         raise OptionsInvalid(f"Invalid source configuration: {_sentence_of(error)}") from None
 

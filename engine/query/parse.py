@@ -116,6 +116,8 @@ _EXPLAIN_OPTIONS = {"ANALYZE", "VERBOSE", "FORMAT"}
 _SHOW_COLUMNS = (["COLUMNS", "FROM"], ["COLUMNS", "IN"])
 _SAMPLE_SIZES = {_T.L_PAREN, _T.NUMBER, _T.VAR}  # else it is a column of that name
 _BEFORE_ALL = {_T.SELECT, _T.DISTINCT, _T.ALL, _T.COMMA, _T.DOT}
+_NAMES = {_T.VAR, _T.IDENTIFIER}
+_BEFORE_ALIAS = {_T.ALIAS, _T.R_PAREN, *_NAMES}
 _TABLE_ENDS = {_T.VAR, _T.IDENTIFIER, _T.R_PAREN}
 _TABLES_VIEW = (("information_schema", "tables"),)
 _FIRST_WORD = re.compile(r"\w+|\(")
@@ -224,12 +226,20 @@ def explained_query(sql: str) -> str | None:
 
 
 def names_all_columns(sql: str) -> bool:
-    """Tell whether ``*`` stands for columns somewhere, or a join finds its columns by itself."""
+    """Tell whether all columns of a table are meant somewhere, without their names.
+
+    By ``*``, by a join that finds its columns itself, or by ``t AS a (x, y)``, which counts them.
+    """
     tokens = tokenize(sql)
     return any(
         (each.token_type is _T.STAR and before.token_type in _BEFORE_ALL)
         or each.token_type is _T.NATURAL
         for before, each in pairwise(tokens)
+    ) or any(
+        after.token_type is _T.L_PAREN
+        and alias.token_type in _NAMES
+        and before.token_type in _BEFORE_ALIAS
+        for before, alias, after in zip(tokens, tokens[1:], tokens[2:], strict=False)
     )
 
 

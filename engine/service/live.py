@@ -150,7 +150,7 @@ async def _scan(
     folder = await stack.enter_async_context(scratch_folder(engine.blobs.stage()))
     async with (
         source_place(engine, connection) as place,
-        engine.syncs.slot(connection.id, engine.settings.source_concurrency),
+        engine.syncs.slot(connection.id, engine.settings),
     ):
         columns = asked["columns"]
         task = LiveScanTask(
@@ -181,7 +181,7 @@ async def _ask(
     folder = await stack.enter_async_context(scratch_folder(engine.blobs.stage()))
     async with (
         source_place(engine, connection) as place,
-        engine.syncs.slot(connection.id, engine.settings.source_concurrency),
+        engine.syncs.slot(connection.id, engine.settings),
     ):
         task = LiveQueryTask(
             source=place.source,

@@ -166,7 +166,7 @@ async def _sync(engine: Engine, found: FoundTable, token: str, report: Report) -
     try:
         async with (
             _leased(engine, found, token),
-            engine.syncs.slot(found.connection.id, engine.settings.source_concurrency),
+            engine.syncs.slot(found.connection.id, engine.settings),
         ):
             version = await _fetch(engine, found, report)
             if version is None:
@@ -269,12 +269,13 @@ async def _fetch(engine: Engine, found: FoundTable, report: Report) -> TableVers
             files.append(
                 await _publish(engine, path, row_count, f"{prefix}/part-{len(files)}.parquet")
             )
+    old = () if done["is_whole"] else table.warnings  # their values are still there
     return TableVersion(
         id=version_id,
         files=tuple(files),
         schema_ipc=bytes.fromhex(done["schema_hex"]),
         row_count=sum(file.row_count for file in files),
-        warnings=tuple(done["warnings"]),
+        warnings=tuple(dict.fromkeys([*old, *done["warnings"]])),
         cursor_value=done["cursor_value"] or (None if done["is_whole"] else after),
         synced_at=datetime.now(UTC),
     )

@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from catalog.settings import Settings
 from catalog.store.remote_tables import FoundTable
 
 log = structlog.get_logger(__name__)
@@ -61,8 +62,9 @@ class SyncBoard:
                 self._syncs.pop(table_id, None)
 
     @asynccontextmanager
-    async def slot(self, connection_id: str, most: int) -> AsyncIterator[None]:
-        """Hold one of the places for reading a connection."""
+    async def slot(self, connection_id: str, settings: Settings) -> AsyncIterator[None]:
+        """Hold one of the places for reading a connection, which never has all processes."""
+        most = max(1, min(settings.source_concurrency, settings.source_processes_max - 1))
         slots = self._slots.get(connection_id)
         if slots is None:
             slots = self._slots[connection_id] = asyncio.Semaphore(most)

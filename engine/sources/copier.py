@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from connectors.base import After, Connector, Part, Scan, SourceTable
 from engine.datasets.parquet_output import LoadedFile, ParquetOutput
 from engine.datasets.widening import settled
+from engine.errors import RemoteError
 from engine.sources.tasks import FetchTask, LiveQueryTask, LiveScanTask
 from engine.workers.channel import Channel
 from engine.workers.frames import Kind
@@ -79,6 +80,7 @@ class Copier:
         self, task: FetchTask | LiveScanTask, folder: Path, row_group_bytes: int
     ) -> tuple[pa.Schema, list[LoadedFile]]:
         table = self._connector.describe(task.schema, task.table)
+        _check_columns(task, table)
         cursor = _cursor_of(task, table)
         scan = _scan_of(task, table, cursor)
         self._is_whole = scan.after is None
@@ -177,6 +179,13 @@ class Copier:
         finally:
             is_over.set()
             thread.join()
+
+
+def _check_columns(task: FetchTask | LiveScanTask, table: SourceTable) -> None:
+    """Refuse a scan of columns that are gone: what is left, perhaps none, would be another answer."""
+    wanted = (task.columns or ()) if isinstance(task, LiveScanTask) else ()
+    if gone := sorted(set(wanted) - {column.name for column in table.columns}):
+        raise RemoteError(f"it has no column '{gone[0]}' any more; refresh its connection")
 
 
 def _cursor_of(task: FetchTask | LiveScanTask, table: SourceTable) -> str | None:

@@ -55,8 +55,16 @@ _NO_SIGNATURE = re.compile(
 )
 # Others that are called so, and are what a statement asks for in vain.
 _UNSUPPORTED = re.compile(
-    r"Internal error: (Unavailable default cast .+?|[^\n]+ not implemented for type .+?)\.?(?:\n|$)"
+    r"Internal error: (Unavailable default cast .+?|Failed to coerce types .+?|"
+    r"[^\n]+ not implemented for type .+?)\.?(?:\n|$)"
 )
+# How a cause begins that is the statement's own, whatever names and values it repeats.
+_OF_STATEMENT = re.compile(
+    r"(?:DataFusion error: |External error: |Execution error: )*"
+    r"(?:Arrow error: (?:(?:Cast|Parser|Compute) error|Divide by zero)|"
+    r"Schema error: |SQL error: |Error during planning: (?!Internal error))"
+)
+_QUOTED = re.compile(r"(?<!\w)'[^']*'|\"[^\"]*\"")
 _PATH = re.compile(r"(?<![\w.])/(?:[\w.@+-]+/)+[\w.@+-]*")
 
 
@@ -64,8 +72,12 @@ def as_engine_error(error: BaseException) -> EngineError:
     """Say what a failure means to the one who asked, in a sentence that may be read."""
     if isinstance(error, EngineError):
         return error
-    if isinstance(error, MemoryError | pa.ArrowMemoryError) or _NO_MEMORY.search(str(error)):
+    is_statement = isinstance(error, Exception) and _OF_STATEMENT.match(_cause(str(error)))
+    lacks_memory = not is_statement and _NO_MEMORY.search(str(error))
+    if isinstance(error, MemoryError | pa.ArrowMemoryError) or lacks_memory:
         return ResourceExhausted("The query needs more memory than its limit allows.")
+    if isinstance(error, KeyError) and isinstance(error.args[0], int):  # pyarrow's, of a type's id
+        return SqlInvalid("A column of the answer has a type that cannot be sent: cast it.")
     is_ours = isinstance(error, _OUR_MISTAKES) and not isinstance(error, pa.ArrowException)
     if is_ours or not isinstance(error, Exception):  # how a Rust panic arrives
         return QueryCrashed(_BROKEN)
@@ -85,14 +97,15 @@ def load_failure(fields: dict[str, Any]) -> EngineError:
 
 
 def _read(text: str) -> EngineError:
-    if _RESOURCES.search(text):
-        return ResourceExhausted(_PATH.sub("…", _clean(text)))
-    if _MISSING.search(text) and not _MISSING_TABLE.search(text):
-        return Unavailable("Stored data of a table is missing.")
-    mistake = _mistake(text)
-    if mistake is None and _INTERNAL.search(_clean(text)):
-        return QueryCrashed(_BROKEN)
-    return mistake or SqlInvalid(_PATH.sub("…", _clean(text)))
+    if not _OF_STATEMENT.match(_cause(text)):
+        bare = _QUOTED.sub("''", text)
+        if _RESOURCES.search(bare):
+            return ResourceExhausted(_PATH.sub("…", _clean(text)))
+        if _MISSING.search(bare):
+            return Unavailable("Stored data of a table is missing.")
+        if _INTERNAL.search(_clean(bare)) and _mistake(text) is None:
+            return QueryCrashed(_BROKEN)
+    return _mistake(text) or SqlInvalid(_PATH.sub("…", _clean(text)))
 
 
 def _mistake(text: str) -> SqlInvalid | None:
@@ -101,9 +114,10 @@ def _mistake(text: str) -> SqlInvalid | None:
         return SqlInvalid(_not_taken(unmatched["function"], unmatched["dtype"]))
     if unsupported := _UNSUPPORTED.search(text):
         return SqlInvalid(unsupported[1])
-    if _FORBIDDEN.search(text):
+    bare = _QUOTED.sub("''", text)
+    if _FORBIDDEN.search(bare):
         return StatementForbidden()
-    if _TOO_DEEP.search(text):
+    if _TOO_DEEP.search(bare):
         return SqlTooComplex("The SQL nests too deeply.")
     return None
 
@@ -119,9 +133,13 @@ def missing_table(error: BaseException) -> str | None:
     return found.group(1) if found else None
 
 
+def _cause(text: str) -> str:
+    """The last cause says what went wrong; what stands before it names optimizer rules."""
+    return text.rsplit("caused by\n", maxsplit=1)[-1].strip()
+
+
 def _clean(text: str) -> str:
-    # The last cause says what went wrong; what stands before it names optimizer rules.
-    text = text.rsplit("caused by\n", maxsplit=1)[-1].strip()
+    text = _cause(text)
     text = text.split("\n\nbacktrace:")[0].split("Traceback (most recent call last)")[0]
     parsed = _PARSER.match(text)
     if parsed:

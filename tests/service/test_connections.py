@@ -15,7 +15,13 @@ from engine.service.connections import NewConnection
 from engine.service.context import Caller, Engine
 from engine.service.source_config import check_config
 from engine.service.sync import ensure_synced
-from tests.service.remote import connect_duckdb, connect_postgres, rows_of, write_duckdb
+from tests.service.remote import (
+    connect_duckdb,
+    connect_postgres,
+    postgres_config,
+    rows_of,
+    write_duckdb,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -206,6 +212,20 @@ async def test_a_connection_may_keep_its_own_secret_by_naming_it(
     assert await value_of(engine, caller, "conn-shop-password") == "hunter2"
     await connections.delete_connection(engine, caller, made.id)
     assert await secret_names(engine, caller) == []
+
+
+async def test_a_secret_fills_gaps_of_a_configuration_but_leads_nowhere_else(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    value = '{"password": "p", "host": "127.0.0.1", "port": 1, "user": "nobody"}'
+    await secret_values.create_secret(engine, caller, name="mine", value=value)
+    config = postgres_config(postgres_database)
+    given: dict[str, Any] = {"config": config, "secret_name": "mine", "skip_discovery": False}
+    made, _ = await connections.create_connection(engine, caller, asked(**given))
+    assert made.discovery_error is None
+    del config["user"]
+    made, _ = await connections.create_connection(engine, caller, asked("gap", **given))
+    assert "nobody" in (made.discovery_error or "")
 
 
 async def test_of_two_changes_of_a_source_at_once_one_is_refused(

@@ -6,7 +6,7 @@ import pytest
 
 from catalog.model import ReadMode
 from engine import errors
-from engine.service import connections
+from engine.service import connections, refresh
 from engine.service.context import Caller, Engine
 from tests.service.remote import connect_duckdb, connect_postgres, rows_of, write_duckdb
 from tests.service.steps import staged_files, until
@@ -161,6 +161,33 @@ async def test_one_table_of_a_connection_may_be_live(
     assert await rows_of(engine, caller, sql) == [[2, 1]]
     await connections.update_table(engine, caller, *where, {"mode": None})
     assert await rows_of(engine, caller, sql) == [[2, 1]]
+
+
+async def test_a_column_that_is_gone_is_no_wrong_count(
+    engine: Engine, caller: Caller, postgres_database: str, tmp_path: Path
+) -> None:
+    table = "CREATE TABLE t AS SELECT 1 AS n, 2 AS m"
+    run_in(postgres_database, table)
+    write_duckdb(tmp_path / "x.duckdb", table)
+    pg = await connect_postgres(engine, caller, postgres_database, mode=ReadMode.LIVE)
+    duck = await connect_duckdb(engine, caller, tmp_path / "x.duckdb", mode=ReadMode.LIVE)
+    run_in(postgres_database, "ALTER TABLE t DROP COLUMN n")
+    write_duckdb(tmp_path / "x.duckdb", "ALTER TABLE t DROP COLUMN n")
+    for name, made in (("pg.public", pg), ("duck.main", duck)):
+        count = f"SELECT upper('k'), count(*) FROM {name}.t"
+        with pytest.raises(errors.SourceFailed, match="no column 'n' any more"):
+            await rows_of(engine, caller, count)
+        await refresh.refresh_schemas(engine, caller, made.id)
+        assert await rows_of(engine, caller, count) == [["K", 1]]
+
+
+async def test_names_of_columns_by_their_places(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(postgres_database, "CREATE TABLE t AS SELECT 1 AS n, 'b' AS m")
+    await connect_postgres(engine, caller, postgres_database, mode=ReadMode.LIVE)
+    sql = "SELECT upper(y) FROM pg.public.t AS z (x, y)"
+    assert await rows_of(engine, caller, sql) == [["B"]]
 
 
 async def test_a_live_source_that_fails_is_a_typed_error(

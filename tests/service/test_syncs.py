@@ -371,6 +371,22 @@ async def test_a_loss_is_told_to_whoever_waited_for_the_copy(
     assert run.warning_message == first.warning
 
 
+async def test_an_incremental_refresh_keeps_the_warnings_of_rows_that_stay(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(postgres_database, "CREATE TABLE t AS SELECT 1 AS n, 'infinity'::timestamptz AS at")
+    made = await connect_postgres(engine, caller, postgres_database)
+    where = (made.id, "public", "t")
+    await connections.update_table(engine, caller, *where, {"cursor_column": "n"})
+    await rows_of(engine, caller, "SELECT * FROM pg.public.t")
+    run_in(postgres_database, "INSERT INTO t VALUES (2, now())")
+    done = await refresh.refresh_table(engine, caller, *where)
+    assert ["infinity" in each["message"] for each in done.warnings] == [True]
+    run_in(postgres_database, "TRUNCATE t", "ALTER TABLE t ADD COLUMN m int")
+    done = await refresh.refresh_table(engine, caller, *where)
+    assert done.warnings == ()
+
+
 async def test_a_copy_that_has_lost_a_file_is_an_error_and_no_smaller_table(
     engine: Engine, caller: Caller, postgres_database: str
 ) -> None:

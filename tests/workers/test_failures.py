@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from engine.errors import EngineError, QueryCrashed, ResourceExhausted, SqlInvalid
+from engine.errors import EngineError, QueryCrashed, ResourceExhausted, SqlInvalid, Unavailable
 from engine.workers.failures import as_engine_error
 
 
@@ -17,6 +17,16 @@ from engine.workers.failures import as_engine_error
         (pa.ArrowKeyError("no such field"), SqlInvalid),
         (ValueError("Error during planning: table 'a.b.c' not found"), SqlInvalid),
         (MemoryError(), ResourceExhausted),
+        (KeyError(21), SqlInvalid),
+        (Exception("Arrow error: Cast error: Cannot cast string 'NotFound' to Int32"), SqlInvalid),
+        (Exception("caused by\nArrow error: Cast error: 'it's panicked' to Int32"), SqlInvalid),
+        (ValueError('Schema error: No field named "No space".'), SqlInvalid),
+        (Exception("Resources exhausted: Additional allocation failed"), ResourceExhausted),
+        (Exception("Object at location a/b.parquet not found"), Unavailable),
+        (
+            Exception("type_coercion\ncaused by\nInternal error: Failed to coerce types A"),
+            SqlInvalid,
+        ),
     ],
 )
 def test_a_mistake_of_this_code_is_not_called_one_of_the_statement(
