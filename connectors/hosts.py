@@ -14,6 +14,10 @@ from typing import Any
 from connectors.addresses import may_connect
 from connectors.errors import EgressRefused, SourceUnreachable
 
+_REFUSAL = (
+    "The host may not be reached from here: private addresses need TIDEMILL_EGRESS_ALLOW_PRIVATE"
+)
+
 
 def resolve_host(host: str, port: int, *, allow_private: bool) -> list[str]:
     """Resolve a host to addresses that may be connected to, best first.
@@ -28,7 +32,7 @@ def resolve_host(host: str, port: int, *, allow_private: bool) -> list[str]:
         raise SourceUnreachable("The host name cannot be resolved") from error
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if not all(may_connect(address, allow_private=allow_private) for address in addresses):
-        raise EgressRefused("The host may not be reached from here")
+        raise EgressRefused(_REFUSAL)
     return addresses
 
 
@@ -40,7 +44,7 @@ def check_socket_folder(folder: str, *, allow_private: bool) -> Path:
         SourceUnreachable: there is no such folder.
     """
     if not allow_private:
-        raise EgressRefused("The host may not be reached from here")
+        raise EgressRefused(_REFUSAL)
     path = Path(folder)
     if not path.is_dir():
         raise SourceUnreachable("There is no such socket folder")
@@ -63,8 +67,8 @@ def guard_sockets(*, allow_private: bool) -> None:
         try:
             ipaddress.ip_address(str(address[0]).partition("%")[0])
         except ValueError:
-            raise EgressRefused("The host may not be reached from here") from None
+            raise EgressRefused(_REFUSAL) from None
         if not may_connect(str(address[0]), allow_private=allow_private):
-            raise EgressRefused("The host may not be reached from here")
+            raise EgressRefused(_REFUSAL)
 
     sys.addaudithook(judge)

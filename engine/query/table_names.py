@@ -15,27 +15,40 @@ _LIST_ENDS = {
 
 
 def table_names(tokens: list[Token]) -> tuple[tuple[str, ...], ...]:
-    """Names after FROM, JOIN, USING-less commas of a FROM list; CTE names left out."""
+    """Names after FROM, JOIN, USING-less commas of a FROM list.
+
+    Left out is a name that means a common table expression: behind its end, and not one of a subquery,
+    whose name may mean a table elsewhere.
+    """
     names: dict[tuple[str, ...], None] = {}
     ctes: set[str] = set()
+    is_recursive = any(token.token_type is _T.RECURSIVE for token in tokens)
+    open_cte: str | None = None
     in_list = [False]  # per bracket level: inside a FROM list, where a comma starts a table
+    in_windows = False  # behind WINDOW, where `w AS (` is no table
     for index, token in enumerate(tokens):
         kind = token.token_type
+        is_top = len(in_list) == 1
         if kind is _T.L_PAREN:
             in_list.append(in_list[-1] and tokens[index - 1].token_type in (_T.FROM, _T.JOIN))
-        elif kind is _T.R_PAREN:
-            if len(in_list) > 1:
-                in_list.pop()
+        elif kind is _T.R_PAREN and not is_top:
+            in_list.pop()
+            if len(in_list) == 1 and open_cte is not None:
+                ctes.add(open_cte)
+                open_cte = None
         elif kind in _LIST_ENDS:
             in_list[-1] = False
-        elif kind is _T.ALIAS and _opens_cte(tokens, index):
-            ctes.add(_fold(tokens[_cte_name_index(tokens, index)]))
+            in_windows = kind is _T.WINDOW if is_top else in_windows
+        elif kind is _T.ALIAS and is_top and not in_windows and _opens_cte(tokens, index):
+            open_cte = _fold(tokens[_cte_name_index(tokens, index)])
+            ctes |= {open_cte} if is_recursive else set()
         elif kind in (_T.FROM, _T.JOIN) or (kind is _T.COMMA and in_list[-1]):
             in_list[-1] = True
             found, after = names_at(tokens, index + 1)
-            if found and not _is_call(tokens, after):
+            is_cte = found and len(found[0]) == 1 and found[0][0] in ctes
+            if found and not is_cte and not _is_call(tokens, after):
                 names[found[0]] = None
-    return tuple(name for name in names if len(name) > 1 or name[0] not in ctes)
+    return tuple(names)
 
 
 def names_at(tokens: list[Token], start: int) -> tuple[tuple[tuple[str, ...], ...], int]:

@@ -1,11 +1,12 @@
-"""DataFusion inside a worker: one runtime, and a context for each set of names.
+"""DataFusion inside a worker: a context for each way to read, with the names of one query at a time.
 
-Queries never see each other's names. What names stand for never changes (a new version of a table
-is a new path), so contexts are kept by their bindings: the same question asked again finds its
-context made. A context that got names while planning is not used again.
+Queries never see each other's names: those of the query before are taken out first, unless they are
+the same. What a path holds never changes (a new version of a table is a new path), so a context keeps
+the providers of the files it has read, and what it knows of them.
 
-The trap: a provider reads the page indexes of its files for the first context that scans it, into that
-context's cache, and another context reads them for every query. So each context has its own.
+The trap: each context has a cache of metadata of its own. A provider reads the page indexes of its files
+into that of the first context that scans it, and any other would read them for every query. So
+providers are never shared, and the contexts are few: a cache may hold 50 MB.
 
 Files are reached through an object store rooted at the data folder, so plans and errors show
 ``datasets/…``, never a path of the machine.
@@ -13,7 +14,8 @@ Files are reached through an object store rooted at the data folder, so plans an
 
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,14 +27,38 @@ from engine.errors import Unavailable
 from engine.workers.tasks import ScanMode, TableBinding
 
 STORE_URL = "tidemill://data/"
-_CONTEXTS_MAX = 64
+_CONTEXTS_MAX = 5
+_PROVIDERS_MAX = 256
 _FIRST_RUNTIME_BYTES = 256 * 1024 * 1024
 # The pool counts what operators reserve; Arrow buffers in flight come on top of it.
 _POOL_SHARE = 0.75
 
-_ContextKey = tuple[str, str, ScanMode, tuple[TableBinding, ...]]
 
 READ_ONLY = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
+
+
+class _Room:
+    """A context, the names it has now, and what it has read."""
+
+    def __init__(self, context: SessionContext) -> None:
+        self.context = context
+        self.tables: tuple[TableBinding, ...] = ()
+        self._providers: OrderedDict[str, Table] = OrderedDict()
+
+    def provider(self, path: str, make: Callable[[], Table]) -> Table:
+        """Return the provider of a file or folder, made when it is new here."""
+        kept = self._providers.get(path) or make()
+        self._providers[path] = kept
+        self._providers.move_to_end(path)
+        if len(self._providers) > _PROVIDERS_MAX:
+            self._providers.popitem(last=False)
+        return kept
+
+    def clear(self) -> None:
+        """Forget the names."""
+        for catalog, schema, table in {(b.catalog, b.schema, b.table) for b in self.tables}:
+            _schema_of(self.context, catalog, schema).deregister_table(table)
+        self.tables = ()
 
 
 class Sessions:
@@ -44,7 +70,7 @@ class Sessions:
         self._runtime: RuntimeEnvBuilder | None = None
         self._runtime_bytes = _FIRST_RUNTIME_BYTES
         self._keeper = SessionContext()
-        self._contexts: OrderedDict[_ContextKey, SessionContext] = OrderedDict()
+        self._rooms: OrderedDict[tuple[str, str, ScanMode], _Room] = OrderedDict()
         self._number = 0
 
     def open(
@@ -66,31 +92,32 @@ class Sessions:
             scan: how tables are read.
         """
         runtime = self._runtime_of(memory_bytes)
-        key = (default_catalog, default_schema, scan, tuple(tables))
-        kept = self._contexts.get(key)
-        if kept is not None:
-            self._contexts.move_to_end(key)
-            return kept
-        config = _config(scan).with_default_catalog_and_schema(default_catalog, default_schema)
-        context = SessionContext(config, runtime)
-        self._register(context, tables)
-        if all(binding.ipc is None for binding in tables):
-            self._contexts[key] = context
-            if len(self._contexts) > _CONTEXTS_MAX:
-                self._contexts.popitem(last=False)
-        return context
+        key = (default_catalog, default_schema, scan)
+        room = self._rooms.get(key)
+        if room is None:
+            config = _config(scan).with_default_catalog_and_schema(default_catalog, default_schema)
+            room = self._rooms[key] = _Room(SessionContext(config, runtime))
+            if len(self._rooms) > _CONTEXTS_MAX:
+                self._rooms.popitem(last=False)
+        self._rooms.move_to_end(key)
+        if room.tables != tuple(tables):
+            room.clear()
+            self._register(room, tables)
+        else:
+            for binding in tables:
+                _check_files(binding)
+        return room.context
 
     def bind(self, context: SessionContext, tables: Sequence[TableBinding]) -> None:
-        """Make more tables known to a context, which is then for this query alone."""
-        for key, kept in list(self._contexts.items()):
-            if kept is context:
-                del self._contexts[key]
-        self._register(context, tables)
+        """Make more tables known to a context, for this query alone."""
+        room = next(room for room in self._rooms.values() if room.context is context)
+        self._register(room, tables)
 
-    def _register(self, context: SessionContext, tables: Sequence[TableBinding]) -> None:
+    def _register(self, room: _Room, tables: Sequence[TableBinding]) -> None:
         for binding in tables:
-            schema = _schema_of(context, binding.catalog, binding.schema)
-            schema.register_table(binding.table, self._provider(binding))
+            schema = _schema_of(room.context, binding.catalog, binding.schema)
+            schema.register_table(binding.table, self._provider(room, binding))
+            room.tables = (*room.tables, binding)
 
     def _runtime_of(self, memory_bytes: int | None) -> RuntimeEnvBuilder:
         if memory_bytes is None:
@@ -103,16 +130,16 @@ class Sessions:
                 .with_fair_spill_pool(int(memory_bytes * _POOL_SHARE))
             )
             self._runtime_bytes = memory_bytes
-            self._contexts.clear()
+            self._rooms.clear()
             self._keeper = SessionContext(_config(ScanMode.PARALLEL), self._runtime)
             self._keeper.register_object_store(
                 "tidemill://", LocalFileSystem(str(self._data_folder)), "data"
             )
         return self._runtime
 
-    def _provider(self, binding: TableBinding) -> Table:
+    def _provider(self, room: _Room, binding: TableBinding) -> Table:
         _check_files(binding)
-        stored = self._stored(binding.folder or binding.file, is_folder=binding.folder is not None)
+        stored = self._stored(room, binding)
         given = self._given(binding.ipc)
         if stored is None or given is None:
             provider = stored or given
@@ -131,9 +158,13 @@ class Sessions:
         )
         return self._take(name)
 
-    def _stored(self, path: str | None, *, is_folder: bool) -> Table | None:
+    def _stored(self, room: _Room, binding: TableBinding) -> Table | None:
+        path = binding.folder or binding.file
         if path is None:
             return None
+        return room.provider(path, partial(self._read, path, binding.folder is not None))
+
+    def _read(self, path: str, is_folder: bool) -> Table:
         name = self._new_name()
         url = STORE_URL + Path(path).relative_to(self._data_folder).as_posix()
         self._keeper.register_parquet(name, url + "/" if is_folder else url)

@@ -22,6 +22,10 @@ def tables(sql: str) -> set[str]:
             "WITH x AS (SELECT * FROM q), y (i) AS MATERIALIZED (SELECT 1) SELECT * FROM x, y, z",
             {"q", "z"},
         ),
+        ("WITH t AS (SELECT * FROM t JOIN v ON true) SELECT * FROM t, u", {"t", "v", "u"}),
+        ("SELECT * FROM (WITH t AS (SELECT 1 AS x) SELECT x FROM t) s, t, u", {"t", "u"}),
+        ("WITH RECURSIVE r AS (SELECT 1 UNION SELECT * FROM r, a) SELECT * FROM r", {"a"}),
+        ("SELECT sum(b) OVER t FROM t WINDOW w AS (ORDER BY a), t AS (ORDER BY b)", {"t"}),
         ("SELECT * FROM bm25_search('a', 'b', 'c') s JOIN d ON true", {"d"}),
         (
             "SELECT * FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.i IN (SELECT i FROM v))",

@@ -8,6 +8,7 @@ from catalog.model import ReadMode
 from engine import errors
 from engine.service import connections, refresh
 from engine.service.context import Caller, Engine
+from engine.service.queries import QueryAnswer, QueryOptions, run_query
 from tests.service.remote import connect_duckdb, connect_postgres, rows_of, write_duckdb
 from tests.service.steps import staged_files, until
 from tests.service.test_syncs import run_in
@@ -186,8 +187,15 @@ async def test_names_of_columns_by_their_places(
 ) -> None:
     run_in(postgres_database, "CREATE TABLE t AS SELECT 1 AS n, 'b' AS m")
     await connect_postgres(engine, caller, postgres_database, mode=ReadMode.LIVE)
-    sql = "SELECT upper(y) FROM pg.public.t AS z (x, y)"
-    assert await rows_of(engine, caller, sql) == [["B"]]
+    for sql in (
+        "SELECT upper(y) FROM pg.public.t AS z (x, y)",
+        "WITH t AS (SELECT * FROM t) SELECT upper(m) FROM t",
+        "SELECT upper(t.m) FROM t JOIN t u ON u.n = t.n WINDOW t AS (ORDER BY u.m)",
+    ):
+        options = QueryOptions(default_catalog="pg", default_schema="public")
+        answer = await run_query(engine, caller, sql, options)
+        assert isinstance(answer, QueryAnswer)
+        assert b'"B"' in answer.body_bytes
 
 
 async def test_a_live_source_that_fails_is_a_typed_error(

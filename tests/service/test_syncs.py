@@ -166,6 +166,25 @@ async def test_a_sync_that_nobody_waits_for_stops_and_leaves_nothing(
     assert await until(left, lambda files: not files) == []
 
 
+async def test_a_cancelled_read_ends_at_the_source_too(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(postgres_database, "CREATE VIEW asleep AS SELECT pg_sleep(600)::text AS t")
+    await connect_postgres(engine, caller, postgres_database)
+    query = asyncio.create_task(rows_of(engine, caller, "SELECT * FROM pg.public.asleep"))
+
+    async def sleepers() -> list[Any]:
+        with psycopg.connect(postgres_database.replace("+psycopg", "")) as connection:
+            return connection.execute(
+                "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+                " AND datname = current_database()"
+            ).fetchall()
+
+    await until(sleepers, bool)
+    query.cancel()
+    assert await until(sleepers, lambda found: not found) == []
+
+
 async def test_a_purge_voids_the_sync_under_way(
     engine: Engine, caller: Caller, postgres_database: str
 ) -> None:

@@ -163,8 +163,9 @@ class CopySession:
         with self._failures.reading():
             self._connection.set_autocommit(False)
         timeout_ms = round(self._context.statement_timeout_s * 1000)
-        limits = (f"SET LOCAL statement_timeout = {timeout_ms}", _NOTICE_THE_END)
-        for statement in (_READ_ONLY, *limits, *first):
+        # A snapshot is imported before the first query.
+        limit = f"SET LOCAL statement_timeout = {timeout_ms}"
+        for statement in (_READ_ONLY, limit, *first, _NOTICE_THE_END):
             self.run(statement)
         self.run(_settings_query())
 
