@@ -24,7 +24,7 @@ from engine.service.context import Engine
 from engine.service.scratch import scratch_folder
 from engine.service.source_work import run_source_task, source_place
 from engine.sources.tasks import LiveQueryTask, LiveScanTask
-from engine.workers.execution import Limits
+from engine.workers.execution import Limits, Resolve
 from engine.workers.tasks import LivePlanTask, LiveTable, QueryTask, ScanMode, TableBinding
 
 _ANSWER = ("live", "main", "answer")
@@ -51,7 +51,11 @@ class LivePlan:
 
 
 async def run_live(
-    engine: Engine, task: QueryTask, live: Sequence[Wanted], stack: AsyncExitStack
+    engine: Engine,
+    task: QueryTask,
+    live: Sequence[Wanted],
+    stack: AsyncExitStack,
+    resolve: Resolve,
 ) -> QueryTask:
     """Have the rows of live tables, and return the task that goes on from there.
 
@@ -60,11 +64,12 @@ async def run_live(
         task: with every other table bound.
         live: the live tables.
         stack: what was fetched is removed when it is left.
+        resolve: gives the shapes of tables that nobody foresaw; they are fetched whole, later.
 
     Raises:
         SourceFailed: a source cannot be read.
     """
-    plan = await plan_live(engine, task, live)
+    plan = await plan_live(engine, task, live, resolve)
     if plan.statement is not None:
         connection = live[0].found.connection
         try:
@@ -89,9 +94,11 @@ async def run_live(
     return replace(task, tables=(*task.tables, *tables))
 
 
-async def explain_live(engine: Engine, task: QueryTask, live: Sequence[Wanted]) -> QueryTask:
+async def explain_live(
+    engine: Engine, task: QueryTask, live: Sequence[Wanted], resolve: Resolve
+) -> QueryTask:
     """Return a task that shows the plan and, for each source, what it would be asked for."""
-    plan = await plan_live(engine, task, live)
+    plan = await plan_live(engine, task, live, resolve)
     rows = [*plan.explained]
     if plan.statement is not None:
         rows.append(["remote_sql", f"{live[0].found.connection.name}: {plan.statement}"])
@@ -105,7 +112,9 @@ async def explain_live(engine: Engine, task: QueryTask, live: Sequence[Wanted]) 
     return replace(task, sql=_READ_ANSWER, tables=(answer,), terms_max=None)
 
 
-async def plan_live(engine: Engine, task: QueryTask, live: Sequence[Wanted]) -> LivePlan:
+async def plan_live(
+    engine: Engine, task: QueryTask, live: Sequence[Wanted], resolve: Resolve
+) -> LivePlan:
     """Have a worker decide what to ask the sources for."""
     tables = (*task.tables, *(wanted.shape for wanted in live))
     connections = {wanted.found.connection.id: wanted.found.connection for wanted in live}
@@ -123,6 +132,7 @@ async def plan_live(engine: Engine, task: QueryTask, live: Sequence[Wanted]) -> 
             default_schema=task.default_schema,
         ),
         limits=Limits(settings.query_timeout_s, settings.query_memory_bytes),
+        resolve=resolve,
     )
     return LivePlan(**report)
 

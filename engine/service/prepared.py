@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from engine.errors import Conflict
 from engine.query.parse import explained_query
@@ -10,7 +11,8 @@ from engine.query.resolve import Resolved, Wanted, resolve_tables
 from engine.service.context import Caller, Engine
 from engine.service.live import WHOLE_TABLE, explain_live, run_live, scan
 from engine.service.sync import sync_wanted
-from engine.workers.tasks import QueryTask, ScanMode, TableBinding
+from engine.workers.execution import Limits
+from engine.workers.tasks import LivePlanTask, QueryTask, ScanMode, TableBinding
 
 _SMALL_TABLE_BYTES = 64 * 1024 * 1024
 _PURGES_MAX = 5
@@ -50,6 +52,8 @@ class PreparedQuery:
     async def _complete(self, engine: Engine, caller: Caller, ready: "ReadyQuery") -> QueryTask:
         resolved = Resolved(self.task.tables, self.wanted)
         if self.reads_rows:
+            if len(resolved.shapes) < len(self.names):
+                await ready.check_names(engine, caller, resolved)
             resolved = await ready.have_copies(engine, caller, self.names, resolved)
         live = [each for each in resolved.wanted if each.found.is_live]
         shapes = [each.shape for each in resolved.wanted if not each.found.is_live]
@@ -57,11 +61,12 @@ class PreparedQuery:
         task = replace(self.task, tables=tables, scan=scan_of(tables, is_plain=self.is_plain))
         if not live:
             return task
+        resolve = partial(ready.shapes_of, engine, caller)
         if self.reads_rows:
-            return await run_live(engine, task, live, ready.stack)
+            return await run_live(engine, task, live, ready.stack, resolve)
         if explained_query(task.sql) is None:  # the columns are asked for, no plan
             return replace(task, tables=(*tables, *(each.shape for each in live)))
-        return await explain_live(engine, task, live)
+        return await explain_live(engine, task, live, resolve)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,31 @@ class ReadyQuery:
         resolved = await self.have_copies(engine, caller, [name], resolved)
         live = [await scan(engine, each, WHOLE_TABLE, self.stack) for each in resolved.wanted]
         return (*resolved.tables, *live)
+
+    async def check_names(self, engine: Engine, caller: Caller, resolved: Resolved) -> None:
+        """Plan a statement with a name that is not found: for a slip of the pen nothing is copied.
+
+        Raises:
+            SqlInvalid: it cannot run.
+        """
+        task = LivePlanTask(
+            sql=self.task.sql,
+            inner_sql=None,
+            tables=resolved.shapes,
+            live=(),
+            is_single=False,
+            default_catalog=self.task.default_catalog,
+            default_schema=self.task.default_schema,
+        )
+        limits = Limits(engine.settings.query_timeout_s, engine.settings.query_memory_bytes)
+        resolve = partial(self.shapes_of, engine, caller)
+        await engine.pool.run_task(caller.workspace_id, task, limits=limits, resolve=resolve)
+
+    async def shapes_of(
+        self, engine: Engine, caller: Caller, name: tuple[str, ...]
+    ) -> tuple[TableBinding, ...]:
+        """Answer a worker that only plans."""
+        return (await self._find(engine, caller, [name])).shapes
 
     async def have_copies(
         self,

@@ -132,6 +132,11 @@ class Copier:
         row_group_bytes: int,
         cursor: str | None = None,
     ) -> list[LoadedFile]:
+        for column in schema:
+            if _is_hollow(column.type):
+                raise RemoteError(
+                    f"column '{column.name}' is a structure without fields, which no file can hold"
+                )
         with ParquetOutput(folder, schema, row_group_bytes_max=row_group_bytes) as output:
             for batch in batches:
                 if self._stop.is_set():
@@ -179,6 +184,12 @@ class Copier:
         finally:
             is_over.set()
             thread.join()
+
+
+def _is_hollow(dtype: pa.DataType) -> bool:
+    """Tell a type that has a structure without fields somewhere."""
+    inner = [dtype.field(place).type for place in range(dtype.num_fields)]
+    return (pa.types.is_struct(dtype) and not inner) or any(map(_is_hollow, inner))
 
 
 def _check_columns(task: FetchTask | LiveScanTask, table: SourceTable) -> None:

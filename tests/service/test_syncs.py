@@ -166,6 +166,33 @@ async def test_a_sync_that_nobody_waits_for_stops_and_leaves_nothing(
     assert await until(left, lambda files: not files) == []
 
 
+async def test_a_misspelt_name_copies_nothing(
+    engine: Engine, caller: Caller, postgres_database: str
+) -> None:
+    run_in(postgres_database, "CREATE TABLE t AS SELECT 1 AS n")
+    made = await connect_postgres(engine, caller, postgres_database)
+    for sql in (
+        "SELECT * FROM pg.public.t, nope",
+        "EXPLAIN ANALYZE SELECT * FROM pg.public.t, x.y.z",
+    ):
+        with pytest.raises(errors.SqlInvalid, match="not found"):
+            await rows_of(engine, caller, sql)
+    assert not (await found_table(engine, caller, made.id, "t")).table.is_synced
+    sql = "SELECT x, n FROM (WITH q AS (SELECT 2 AS x) SELECT x FROM q) s, pg.public.t"
+    assert await rows_of(engine, caller, sql) == [[2, 1]]
+
+
+async def test_a_structure_without_fields_is_named(
+    engine: Engine, caller: Caller, tmp_path: Path
+) -> None:
+    write_duckdb(tmp_path / "x", "CREATE VIEW v AS SELECT 1 AS n, {'a': 1}::STRUCT(a INT) AS s")
+    write_duckdb(tmp_path / "x", "CREATE VIEW all_types AS SELECT * FROM test_all_types()")
+    await connect_duckdb(engine, caller, tmp_path / "x")
+    assert await rows_of(engine, caller, "SELECT n FROM duck.main.v") == [[1]]
+    with pytest.raises(errors.SourceFailed, match="column 'empty_struct'"):
+        await rows_of(engine, caller, "SELECT bool FROM duck.main.all_types")
+
+
 async def test_a_cancelled_read_ends_at_the_source_too(
     engine: Engine, caller: Caller, postgres_database: str
 ) -> None:

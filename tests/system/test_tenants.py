@@ -84,7 +84,7 @@ def test_every_route_is_in_the_matrix() -> None:
 @over_slots
 def test_an_own_id_works(world: World, slot: Slot) -> None:
     own_id = world.own.make(kind_of(slot))
-    response = send(world.own.client, slot, own_id)
+    response = send(world, slot, own_id)
     if slot.operation.path.endswith("/cancel"):
         assert response.status_code == 409  # it has ended
     else:
@@ -95,8 +95,8 @@ def test_an_own_id_works(world: World, slot: Slot) -> None:
 def test_a_foreign_id_looks_unknown_and_is_untouched(world: World, slot: Slot) -> None:
     kind = kind_of(slot)
     before = world.foreign.everything()
-    foreign = send(world.own.client, slot, world.foreign_ids[kind])
-    assert view(foreign) == view(send(world.own.client, slot, UNKNOWN[kind]))
+    foreign = send(world, slot, world.foreign_ids[kind])
+    assert view(foreign) == view(send(world, slot, UNKNOWN[kind]))
     assert not foreign.is_success or slot.place == "query"
     assert world.foreign.everything() == before
     assert world.foreign_ids[kind] not in str(world.own.listings())
@@ -107,32 +107,32 @@ def test_the_id_of_a_deleted_thing_is_unknown(world: World, slot: Slot) -> None:
     kind = kind_of(slot)
     gone = world.own.make(kind)
     world.own.call("DELETE", DELETES[kind].format(gone))
-    answer = view(send(world.own.client, slot, gone))
-    assert answer == view(send(world.own.client, slot, UNKNOWN[kind]))
+    answer = view(send(world, slot, gone))
+    assert answer == view(send(world, slot, UNKNOWN[kind]))
 
 
 @over_slots
 def test_the_id_of_another_kind_is_unknown(world: World, slot: Slot) -> None:
     kind = kind_of(slot)
-    unknown = view(send(world.own.client, slot, UNKNOWN[kind]))
+    unknown = view(send(world, slot, UNKNOWN[kind]))
     for other in set(MAKERS) - {kind}:
         own_id, foreign_id = world.own.make(other), world.foreign_ids[other]
-        assert view(send(world.own.client, slot, own_id)) == unknown, other
-        assert view(send(world.own.client, slot, foreign_id)) == unknown, other
+        assert view(send(world, slot, own_id)) == unknown, other
+        assert view(send(world, slot, foreign_id)) == unknown, other
 
 
 @over_slots
 def test_a_malformed_id_is_refused_and_touches_nothing(world: World, slot: Slot) -> None:
     before = world.foreign.everything()
     for malformed in _MALFORMED:
-        response = send(world.own.client, slot, malformed)
+        response = send(world, slot, malformed)
         assert response.status_code < 500, malformed
         if slot.place != "query":  # a filter may match nothing
             assert response.status_code in {400, 404, 405, 422}, (malformed, response.text)
     assert world.foreign.everything() == before
 
 
-def send(client: httpx.Client, slot: Slot, some_id: str) -> httpx.Response:
+def send(world: World, slot: Slot, some_id: str) -> httpx.Response:
     """Send the example request of an operation with this id in this slot."""
     operation = slot.operation
     path, parameters, body = operation.path, {}, operation.body_example
@@ -143,8 +143,16 @@ def send(client: httpx.Client, slot: Slot, some_id: str) -> httpx.Response:
     elif slot.place == "query":
         parameters = {slot.field: some_id}
     else:
+        path = path.replace("{id}", an_own_connection(world)) if "{id}" in path else path
         body = body_with(operation, slot.field, some_id)
-    return client.request(operation.method, path, params=parameters, json=body)
+    return world.own.client.request(operation.method, path, params=parameters, json=body)
+
+
+def an_own_connection(world: World) -> str:
+    """A connection that takes a credential, and whose source is never there."""
+    config = {"host": "127.0.0.1", "port": 1, "user": "u", "database": "d"}
+    body = {"name": fresh_name("c"), "source_type": "postgres", "skip_discovery": True}
+    return str(world.own.call("POST", "/v1/connections", json=body | {"config": config})["id"])
 
 
 def body_with(operation: Operation, field: str, some_id: str) -> dict[str, Any]:
