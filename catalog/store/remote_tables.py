@@ -59,6 +59,11 @@ class FoundTable:
     files: tuple[StoredFile, ...]
 
     @property
+    def name(self) -> str:
+        """What messages call it: the three parts that SQL has, without quotes."""
+        return f"{self.connection.name}.{self.table.schema_name}.{self.table.table_name}"
+
+    @property
     def is_live(self) -> bool:
         """Whether it is read from its source."""
         return (self.table.mode or self.connection.mode) is ReadMode.LIVE

@@ -145,8 +145,7 @@ async def scan(
         return await _scan(engine, wanted, asked, stack)
     except RemoteError as error:
         if asked["where"] is None:
-            table = wanted.found.table
-            name = f"{wanted.found.connection.name}.{table.schema_name}.{table.table_name}"
+            name = wanted.found.name
             raise RemoteError(f"Table '{name}' could not be read: {error.message}") from error
         log.info("live.condition_refused", table_id=wanted.found.table.id)
         return await _scan(engine, wanted, {**asked, "where": None, "limit": None}, stack)

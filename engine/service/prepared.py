@@ -127,17 +127,18 @@ class ReadyQuery:
             Conflict: copies were purged as fast as they were made.
             EngineError: a source failed.
         """
-        for attempt in range(_PURGES_MAX + 1):
-            missing = [each for each in resolved.wanted if not each.found.is_live]
-            if not missing:
-                return resolved
-            if attempt == _PURGES_MAX:
-                break
+        attempts = 0
+        while missing := [each for each in resolved.wanted if not each.found.is_live]:
+            if attempts == _PURGES_MAX:
+                raise Conflict(
+                    "Its tables were purged again and again while the query waited for copies"
+                )
+            attempts += 1
             lost = await sync_wanted(engine, missing)
             self.warnings.extend(each for each in lost if each not in self.warnings)
             # That may have taken long: the other tables may have other copies by now, or none.
             resolved = await self._find(engine, caller, names)
-        raise Conflict("Its tables were purged again and again while the query waited for copies")
+        return resolved
 
     async def _find(
         self, engine: Engine, caller: Caller, names: Iterable[tuple[str, ...]]

@@ -56,9 +56,7 @@ async def sync_wanted(engine: Engine, wanted: Sequence[Wanted]) -> list[str]:
     tasks = [asyncio.create_task(ensure_synced(engine, each.found)) for each in wanted]
     try:
         copies = await asyncio.gather(*tasks)
-        return [
-            f"{_name_of(found)}: {warning}" for found in copies for warning in found.table.warnings
-        ]
+        return [f"{found.name}: {warning}" for found in copies for warning in found.table.warnings]
     finally:
         for task in tasks:
             task.cancel()
@@ -162,7 +160,6 @@ async def reload(engine: Engine, found: FoundTable) -> FoundTable:
 
 
 async def _sync(engine: Engine, found: FoundTable, token: str, report: Report) -> FoundTable:
-    name = _name_of(found)
     try:
         async with (
             _leased(engine, found, token),
@@ -174,10 +171,12 @@ async def _sync(engine: Engine, found: FoundTable, token: str, report: Report) -
             else:
                 table = await engine.db.write(sync_store.publish_copy, found.table, token, version)
     except (_LeaseLost, CatalogConflict):
-        raise errors.Conflict(f"Table '{name}' was purged or deleted while it was synced") from None
+        raise errors.Conflict(
+            f"Table '{found.name}' was purged or deleted while it was synced"
+        ) from None
     except errors.EngineError as error:
         log.warning("sync.failed", table_id=found.table.id, error=type(error).__name__)
-        raise type(error)(f"Table '{name}' could not be synced: {error.message}") from error
+        raise type(error)(f"Table '{found.name}' could not be synced: {error.message}") from error
     if version is None:
         return await reload(engine, found)
     log.info("sync.succeeded", table_id=found.table.id, rows=version.row_count)
@@ -186,10 +185,6 @@ async def _sync(engine: Engine, found: FoundTable, token: str, report: Report) -
     fresh = FoundTable(found.connection, table, version.files)
     engine.syncs.afterwards(make_in_background(engine, fresh))
     return fresh
-
-
-def _name_of(found: FoundTable) -> str:
-    return f"{found.connection.name}.{found.table.schema_name}.{found.table.table_name}"
 
 
 class _LeaseLost(Exception):

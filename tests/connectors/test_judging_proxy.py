@@ -8,7 +8,7 @@ import struct
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
@@ -30,7 +30,7 @@ from connectors.object_storage import (
     pyiceberg_properties,
 )
 from tests.connectors.contract import context_for
-from tests.connectors.http_site import Site
+from tests.connectors.http_site import Site, serving
 from tests.connectors.test_egress import HOSTS, certificate
 
 BIG_BYTES = 16 << 20
@@ -94,23 +94,11 @@ class _Redirect(BaseHTTPRequestHandler):
         """Keep the output of the tests clean."""
 
 
-@contextmanager
-def running(server: Any) -> Iterator[Any]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture
 def start() -> Iterator[Callable[[Any], Any]]:
     """Runs a server until the end of the test."""
     with ExitStack() as stack:
-        yield lambda server: stack.enter_context(running(server))
+        yield lambda server: stack.enter_context(serving(server))
 
 
 @pytest.fixture(scope="module")

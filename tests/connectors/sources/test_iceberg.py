@@ -35,6 +35,7 @@ from tests.connectors.contract import (
     context_for,
     read,
 )
+from tests.connectors.http_site import serving
 from tests.connectors.sources.iceberg_samples import (
     FULL,
     ID,
@@ -50,7 +51,7 @@ from tests.connectors.sources.iceberg_samples import (
     ids,
     stored,
 )
-from tests.connectors.sources.iceberg_server import CatalogServer, serving
+from tests.connectors.sources.iceberg_server import CatalogServer
 
 
 class TestIcebergOfSqlite(ConnectorContract):
