@@ -5,6 +5,7 @@ The tree::
     CatalogError
     ├── NotFound            the thing does not exist for this workspace
     ├── Conflict            the name is taken, or the thing is in a state that forbids the change
+    │   └── Superseded      what the work was based on is not the latest any more; do it again
     ├── InvalidValue        a value breaks a rule of the catalog (name form, unknown version)
     ├── BlobMissing         the catalog promises bytes the blob store does not have
     └── Unavailable         the catalog or the blob store cannot be reached now; try again
@@ -43,6 +44,10 @@ class NotFound(CatalogError):
 
 class Conflict(CatalogError):
     """Conflict with the present state."""
+
+
+class Superseded(Conflict):
+    """What this was based on was replaced meanwhile."""
 
 
 class InvalidValue(CatalogError):

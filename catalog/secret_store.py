@@ -181,12 +181,20 @@ def update_secret(
         InvalidValue: the name is malformed.
     """
     secret = get_secret(conn, workspace_id, name)
-    conn.execute(
-        update(secrets)
-        .where(secrets.c.id == secret.id)
-        .values(sealed=keyring.seal(secret.id, workspace_id, value), updated_at=utc_now())
-    )
+    replace_value(conn, keyring, workspace_id, secret.id, value)
     return get_secret(conn, workspace_id, name)
+
+
+def replace_value(
+    conn: Connection, keyring: Keyring, workspace_id: str, secret_id: str, value: str
+) -> bool:
+    """Replace the value of a secret that is known by its id; False when it is gone."""
+    changed = conn.execute(
+        update(secrets)
+        .where(secrets.c.id == secret_id, secrets.c.workspace_id == workspace_id)
+        .values(sealed=keyring.seal(secret_id, workspace_id, value), updated_at=utc_now())
+    )
+    return changed.rowcount == 1
 
 
 def delete_secret(conn: Connection, workspace_id: str, name: str) -> None:

@@ -175,6 +175,32 @@ class Settings(BaseSettings):
         60.0, gt=0, description="Seconds without a sign before another server syncs a table."
     )
 
+    index_timeout_s: float = Field(
+        6 * 3600.0, gt=0, description="Wall time of building the indexes of one table, in seconds."
+    )
+    index_memory_bytes: int = Field(
+        2 * GIB, ge=256 * MIB, description="Memory for building the indexes of one table, in bytes."
+    )
+
+    embedding_timeout_s: float = Field(
+        6 * 3600.0, gt=0, description="Wall time of embedding the texts of one index, in seconds."
+    )
+    embedding_requests_max: int = Field(
+        4, ge=1, le=64, description="Requests to an embedding service that one build makes at once."
+    )
+    embedding_response_bytes_max: int = Field(
+        64 * MIB, ge=KIB, description="Largest answer of an embedding service, in bytes."
+    )
+    embedding_chunk_rows: int = Field(
+        4096, ge=1, description="Texts whose vectors are kept together while an index is built."
+    )
+    embedding_chunk_s: float = Field(
+        10.0, gt=0, description="Seconds of work after which vectors are kept anyway."
+    )
+    embedding_cache_bytes: int = Field(
+        32 * MIB, ge=0, description="Memory for vectors of recent query texts, in bytes."
+    )
+
     job_concurrency: int = Field(2, ge=1, description="Jobs one server runs at once.")
     job_lease_s: float = Field(
         60.0, gt=0, description="Seconds without a heartbeat before a job is taken over."

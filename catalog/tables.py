@@ -16,7 +16,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
@@ -24,6 +23,7 @@ from sqlalchemy import (
 )
 
 from catalog.columns import ORDERED_TEXT, Choice, Instant, Json
+from catalog.metadata import metadata
 from catalog.model import (
     Classification,
     DiscoveryStatus,
@@ -32,15 +32,6 @@ from catalog.model import (
     ResultStatus,
     RunStatus,
     UploadStatus,
-)
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
 )
 
 # Conditions of partial indexes. A query repeats the very text: SQLite does not look into a bound

@@ -1,4 +1,4 @@
-"""The only door out for URLs.
+"""The only door out for URLs: files are fetched through it, and JSON is posted.
 
 The invariant: the address that was judged is the address that is connected to. Names are resolved
 here, once for each connection; all answers are judged; the socket goes to one of them, while TLS
@@ -13,17 +13,19 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 import httpcore
 import httpx
 from typing_extensions import override
 
 from connectors.addresses import may_connect
-from connectors.errors import EgressFailed, EgressRefused
+from connectors.errors import EgressBroken, EgressFailed, EgressRefused
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 """Host and port to IP addresses, best first; raises OSError for an unknown name."""
@@ -41,6 +43,13 @@ _HEADERS = (
     (b"User-Agent", b"tidemill"),
     (b"Connection", b"close"),
 )
+_JSON_HEADERS = (
+    (b"Accept", b"application/json"),
+    (b"Accept-Encoding", b"identity"),
+    (b"Content-Type", b"application/json"),
+    (b"User-Agent", b"tidemill"),
+)
+_IDLE_S = 30.0
 _STORED_ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "zstd"})
 
 
@@ -49,13 +58,13 @@ class EgressPolicy:
     """What a fetch may do.
 
     ``timeout_s`` is for the whole fetch, redirects included; ``size_max_bytes`` is for the body
-    as received.
+    as received. What is posted follows no redirect.
     """
 
     allow_private: bool
     size_max_bytes: int
     timeout_s: float
-    redirects_max: int
+    redirects_max: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,15 @@ class FetchedFile:
     size_bytes: int
     content_type: str | None
     final_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back from a post; ``retry_after`` is that header, maybe empty."""
+
+    status: int
+    retry_after: str
+    body: bytes
 
 
 async def resolve_system(host: str, port: int) -> list[str]:
@@ -85,9 +103,9 @@ async def resolve_public(
     try:
         addresses = await resolver(host, port)
     except (OSError, UnicodeError) as exc:
-        raise EgressFailed("The host name cannot be resolved") from exc
+        raise EgressBroken("The host name cannot be resolved") from exc
     if not addresses:
-        raise EgressFailed("The host name cannot be resolved")
+        raise EgressBroken("The host name cannot be resolved")
     if not all(may_connect(address, allow_private=policy.allow_private) for address in addresses):
         raise EgressRefused
     return addresses
@@ -116,28 +134,124 @@ async def fetch_to_file(
         EgressRefused: the URL, or one it redirects to, may not be read.
         EgressFailed: it could not be read within the bounds.
     """
-    backend = _JudgingBackend(policy, resolver)
-    context = tls or httpx.create_ssl_context(trust_env=False)
     try:
-        async with (
-            asyncio.timeout(policy.timeout_s),
-            httpcore.AsyncConnectionPool(ssl_context=context, network_backend=backend) as pool,
-            _followed(pool, url, policy.redirects_max) as (final, response),
-        ):
-            size_bytes = await _save(response, destination, policy, on_progress)
-            kind = _header(response, b"content-type") or None
-            return FetchedFile(size_bytes, kind, PurePosixPath(final.path).name)
-    except BaseException as exc:
+        with _in_our_words(policy):
+            async with (
+                asyncio.timeout(policy.timeout_s),
+                _open_pool(policy, resolver, tls) as pool,
+                _followed(pool, url, policy.redirects_max) as (final, response),
+            ):
+                size_bytes = await _save(response, destination, policy, on_progress)
+                kind = _header(response, b"content-type") or None
+                return FetchedFile(size_bytes, kind, PurePosixPath(final.path).name)
+    except BaseException:
         await asyncio.to_thread(destination.unlink, missing_ok=True)
-        if isinstance(exc, TimeoutError | httpcore.TimeoutException):
-            raise EgressFailed(f"The fetch took longer than {policy.timeout_s:g} s") from exc
-        if isinstance(exc, httpcore.NetworkError | httpcore.ProtocolError):
-            raise EgressFailed("The address could not be reached, or broke off") from exc
         raise
 
 
-def _checked(url: httpx.URL | str) -> httpx.URL:
-    """Parse a URL and refuse the ones whose meaning depends on who parses them."""
+class JsonPost:
+    """Posts JSON to one URL, again and again; use it as an asynchronous context.
+
+    Connections are kept between posts, each to the address that was judged when it was made. No
+    redirect is followed: what is posted, and the credential with it, is for this address only.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        policy: EgressPolicy,
+        *,
+        bearer: str | None = None,
+        resolver: Resolver = resolve_system,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Prepare; nothing is sent yet.
+
+        Args:
+            url: http or https.
+            policy: bounds of each post, and permissions.
+            bearer: a token to send with every post, of visible ASCII characters.
+            resolver: how names become addresses.
+            tls: which certificates to trust; the usual ones when None.
+
+        Raises:
+            EgressRefused: the URL may not be used.
+        """
+        self._target = _target(check_url(url))
+        self._policy = policy
+        token = () if bearer is None else ((b"Authorization", b"Bearer " + bearer.encode("ascii")),)
+        self._headers = (*_JSON_HEADERS, *token)
+        self._resolver = resolver
+        self._tls = tls
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        opening = _open_pool(self._policy, self._resolver, self._tls)
+        self._pool = await self._stack.enter_async_context(opening)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def send(self, body: bytes) -> Reply:
+        """Post a body and read the whole answer, whatever its status.
+
+        Raises:
+            EgressRefused: the address may not be reached.
+            EgressBroken: it was not reached, broke off or took too long.
+            EgressFailed: the answer is too large, or encoded.
+        """
+        with _in_our_words(self._policy):
+            async with (
+                asyncio.timeout(self._policy.timeout_s),
+                self._pool.stream(
+                    "POST", self._target, headers=self._headers, content=body
+                ) as response,
+            ):
+                if _header(response, b"content-encoding").lower() not in {"", "identity"}:
+                    raise _encoded()
+                _announced_bytes(response, self._policy)
+                content = bytearray()
+                async for chunk in response.aiter_stream():
+                    content += chunk
+                    if len(content) > self._policy.size_max_bytes:
+                        raise _too_large(self._policy)
+                return Reply(response.status, _header(response, b"retry-after"), bytes(content))
+
+
+@asynccontextmanager
+async def _open_pool(
+    policy: EgressPolicy, resolver: Resolver, tls: ssl.SSLContext | None
+) -> AsyncIterator[httpcore.AsyncConnectionPool]:
+    backend = _JudgingBackend(policy, resolver)
+    async with httpcore.AsyncConnectionPool(
+        ssl_context=tls or _usual_tls(), network_backend=backend, keepalive_expiry=_IDLE_S
+    ) as pool:
+        yield pool
+
+
+@cache
+def _usual_tls() -> ssl.SSLContext:
+    """Read the certificates once: it takes some milliseconds, on the loop."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+@contextmanager
+def _in_our_words(policy: EgressPolicy) -> Iterator[None]:
+    try:
+        yield
+    except (TimeoutError, httpcore.TimeoutException) as exc:
+        raise EgressBroken(f"The fetch took longer than {policy.timeout_s:g} s") from exc
+    except (httpcore.NetworkError, httpcore.ProtocolError) as exc:
+        raise EgressBroken("The address could not be reached, or broke off") from exc
+
+
+def check_url(url: httpx.URL | str) -> httpx.URL:
+    """Parse a URL and refuse the ones whose meaning depends on who parses them.
+
+    Raises:
+        EgressRefused: it is malformed, neither http nor https, or holds a user name or password.
+    """
     if len(str(url)) > URL_LENGTH_MAX or _UNSAFE.search(str(url)):
         raise EgressRefused(
             "The URL is too long or holds blanks, control characters or backslashes"
@@ -160,7 +274,7 @@ async def _followed(
     pool: httpcore.AsyncConnectionPool, url: str, redirects_max: int
 ) -> AsyncIterator[tuple[httpx.URL, httpcore.Response]]:
     """Open a URL, or the one it redirects to in the end; only a success comes out."""
-    current = _checked(url)
+    current = check_url(url)
     for _ in range(redirects_max + 1):
         async with pool.stream("GET", _target(current), headers=_HEADERS) as response:
             location = _header(response, b"location")
@@ -169,7 +283,7 @@ async def _followed(
                     raise EgressFailed(f"The address answered with status {response.status}")
                 yield current, response
                 return
-        current = _checked(_joined(current, location))
+        current = check_url(_joined(current, location))
     raise EgressFailed(f"More than {redirects_max} redirects")
 
 
@@ -200,11 +314,8 @@ async def _save(
     on_progress: Progress | None,
 ) -> int:
     if _header(response, b"content-encoding").lower() not in _STORED_ENCODINGS:
-        raise EgressFailed("The address sent a content encoding that was not asked for")
-    announced = _header(response, b"content-length")
-    total = int(announced) if announced.isdecimal() else None
-    if total is not None and total > policy.size_max_bytes:
-        raise _too_large(policy)
+        raise _encoded()
+    total = _announced_bytes(response, policy)
     received = 0
     with await asyncio.to_thread(destination.open, "wb", buffering=WRITE_BYTES) as file:
         async for chunk in response.aiter_stream():
@@ -215,6 +326,19 @@ async def _save(
             if on_progress is not None:
                 on_progress(received, total)
     return received
+
+
+def _announced_bytes(response: httpcore.Response, policy: EgressPolicy) -> int | None:
+    """Read how large the body will be, if the server says; refuse it when that is too large."""
+    announced = _header(response, b"content-length")
+    total = int(announced) if announced.isdecimal() else None
+    if total is not None and total > policy.size_max_bytes:
+        raise _too_large(policy)
+    return total
+
+
+def _encoded() -> EgressFailed:
+    return EgressFailed("The address sent a content encoding that was not asked for")
 
 
 def _too_large(policy: EgressPolicy) -> EgressFailed:

@@ -4,7 +4,8 @@ The tree::
 
     ConnectorError
     ├── EgressRefused       the address may not be reached; nothing was sent to it
-    ├── EgressFailed        a URL could not be read: unreachable, an error status, too large, too slow
+    ├── EgressFailed        a URL could not be read: an error status, too large, an encoding
+    │   └── EgressBroken        it was not reached, broke off or took too long: may work again
     ├── OptionsInvalid      the configuration or the credential of a connection cannot be meant
     ├── DriverMissing       the extra that holds the driver of this source is not installed
     ├── TableGone           the source has no such table, or this user may not read it
@@ -41,6 +42,10 @@ class EgressRefused(ConnectorError):
 
 class EgressFailed(ConnectorError):
     """The address could not be read."""
+
+
+class EgressBroken(EgressFailed):
+    """The address could not be reached, or broke off."""
 
 
 class OptionsInvalid(ConnectorError):

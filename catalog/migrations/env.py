@@ -5,7 +5,7 @@ The caller owns the transaction, so a migration that dies half-way leaves nothin
 
 from alembic import context
 
-from catalog.tables import metadata
+from catalog.schema import metadata
 
 
 def migrate() -> None:

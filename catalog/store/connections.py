@@ -8,15 +8,17 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, delete, func, select, text, type_coerce, update
+from sqlalchemy import BigInteger, Column, Select, delete, func, select, text, type_coerce, update
 from sqlalchemy import Connection as DbConnection
 from sqlalchemy.exc import IntegrityError
 
 from catalog.errors import Conflict, InvalidValue, NotFound
+from catalog.index_tables import index_builds
 from catalog.model import Connection, DiscoveryStatus
+from catalog.store.own_secrets import drop_own_secret
 from catalog.store.remote_tables import drop_copies, lock_connection, restart_syncs
 from catalog.store.rows import columns_of, utc_now
-from catalog.tables import SCHEDULED_CONNECTION, connections, remote_tables, secrets
+from catalog.tables import SCHEDULED_CONNECTION, connections, remote_tables
 
 _COLUMNS = columns_of(connections, Connection)
 _CHANGEABLE = frozenset({"mode", "refresh_interval_s", "config", "secret_id", "owns_secret"})
@@ -128,13 +130,21 @@ def has_source_of(conn: DbConnection, connection: Connection) -> bool:
 
 def read_revision(conn: DbConnection, workspace_id: str) -> tuple[int, ...]:
     """Return numbers that differ whenever names or columns of remote tables have changed."""
+    connected = _revision_of(connections.c.discovered_at, connections.c.created_at)
+    # An index may generate a column.
+    built = _revision_of(index_builds.c.created_at)
+    return (
+        *conn.execute(connected.where(connections.c.workspace_id == workspace_id)).one(),
+        *conn.execute(built.where(index_builds.c.workspace_id == workspace_id)).one(),
+    )
+
+
+def _revision_of(*moments: Column[datetime]) -> Any:  # noqa: ANN401 - SQLAlchemy's
     # Sums, not the latest moments: clocks of servers differ, and a clock may be set back.
     sums = (
-        func.coalesce(func.sum(type_coerce(moment, BigInteger) % _MOMENTS), 0)
-        for moment in (connections.c.discovered_at, connections.c.created_at)
+        func.coalesce(func.sum(type_coerce(moment, BigInteger) % _MOMENTS), 0) for moment in moments
     )
-    query = select(func.count(), *sums).where(connections.c.workspace_id == workspace_id)
-    return tuple(map(int, conn.execute(query).one()))
+    return select(func.count(), *sums)
 
 
 def record_discovery(
@@ -201,15 +211,7 @@ def release_source(
 def _drop_own_secret(conn: DbConnection, connection: Connection) -> None:
     """Delete the secret made for a connection that has lost it, unless another one names it."""
     if connection.owns_secret:
-        conn.execute(
-            delete(secrets).where(
-                secrets.c.workspace_id == connection.workspace_id,
-                secrets.c.id == connection.secret_id,
-                ~select(connections.c.id)
-                .where(connections.c.secret_id == connection.secret_id)
-                .exists(),
-            )
-        )
+        drop_own_secret(conn, connection.workspace_id, connection.secret_id)
 
 
 def _all(workspace_id: str) -> Select[Any]:

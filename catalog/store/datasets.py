@@ -4,7 +4,7 @@ Versions are immutable and numbered from 1 without gaps; their files belong to o
 reads the pinned version, else the latest.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -12,8 +12,10 @@ from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, delete, 
 from sqlalchemy.exc import IntegrityError
 
 from catalog.errors import Conflict, InvalidValue, NotFound
+from catalog.index_model import IndexBuild
 from catalog.model import Dataset, DatasetVersion, Page, StoredFile
 from catalog.store.dropped import drop_blobs
+from catalog.store.indexes import add_builds, drop_builds
 from catalog.store.profiles import drop_profiles
 from catalog.store.rows import columns_of, read_page, utc_now
 from catalog.store.uploads import consume_upload
@@ -135,7 +137,7 @@ def update_dataset(
     """
     if unknown := changes.keys() - _CHANGEABLE:
         raise InvalidValue(f"A dataset has no {min(unknown)} to change")
-    dataset = _lock(conn, workspace_id, dataset_id)
+    dataset = lock_dataset(conn, workspace_id, dataset_id)
     pinned = changes.get("pinned_version")
     if pinned is not None and not 1 <= pinned <= dataset.latest_version:
         raise InvalidValue(f"Dataset '{dataset_id}' has no version {pinned}")
@@ -159,13 +161,14 @@ def delete_dataset(conn: Connection, workspace_id: str, dataset_id: str) -> None
     Raises:
         NotFound: the workspace has no such dataset.
     """
-    _lock(conn, workspace_id, dataset_id)
+    lock_dataset(conn, workspace_id, dataset_id)
     keys = conn.scalars(
         select(dataset_files.c.key)
         .join(dataset_versions, dataset_versions.c.id == dataset_files.c.version_id)
         .where(dataset_versions.c.dataset_id == dataset_id)
     ).all()
     drop_blobs(conn, keys, utc_now())
+    drop_builds(conn, [dataset_id])
     mine = select(dataset_versions.c.id).where(dataset_versions.c.dataset_id == dataset_id)
     # Locked: a profile may be about to be kept.
     drop_profiles(conn, conn.scalars(mine.with_for_update()).all())
@@ -173,20 +176,25 @@ def delete_dataset(conn: Connection, workspace_id: str, dataset_id: str) -> None
 
 
 def add_version(
-    conn: Connection, workspace_id: str, dataset_id: str, version: DatasetVersion
+    conn: Connection,
+    workspace_id: str,
+    dataset_id: str,
+    version: DatasetVersion,
+    builds: Sequence[IndexBuild] = (),
 ) -> DatasetVersion:
-    """Add the next version; writers of one dataset wait for each other.
+    """Add the next version with its indexes; writers of one dataset wait for each other.
 
     Args:
         conn: where.
         workspace_id: whose.
         dataset_id: which.
         version: the new state; ``dataset_id`` and the next number replace its own.
+        builds: of the version; left out when another one is pinned.
 
     Raises:
         NotFound: the workspace has no such dataset, perhaps not any more.
     """
-    dataset = _lock(conn, workspace_id, dataset_id)
+    dataset = lock_dataset(conn, workspace_id, dataset_id)
     number = dataset.latest_version + 1
     conn.execute(
         update(datasets)
@@ -194,7 +202,17 @@ def add_version(
         .values(latest_version=number, updated_at=utc_now())
     )
     _insert_version(conn, dataset, version, number=number)
+    if dataset.pinned_version is None:
+        add_builds(conn, builds)
     return get_version(conn, workspace_id, dataset_id, number)
+
+
+def lock_dataset(conn: Connection, workspace_id: str, dataset_id: str) -> Dataset:
+    """Return a dataset that does not change before the end of the transaction; raise ``NotFound``."""
+    row = conn.execute(_one(workspace_id, dataset_id).with_for_update()).mappings().first()
+    if row is None:
+        raise NotFound.of("Dataset", dataset_id)
+    return Dataset(**row)
 
 
 def list_versions(
@@ -272,13 +290,6 @@ def _one(workspace_id: str, dataset_id: str) -> Select[Any]:
     return select(*_DATASET).where(
         datasets.c.workspace_id == workspace_id, datasets.c.id == dataset_id
     )
-
-
-def _lock(conn: Connection, workspace_id: str, dataset_id: str) -> Dataset:
-    row = conn.execute(_one(workspace_id, dataset_id).with_for_update()).mappings().first()
-    if row is None:
-        raise NotFound.of("Dataset", dataset_id)
-    return Dataset(**row)
 
 
 def _versions(workspace_id: str, dataset_id: str) -> Select[Any]:

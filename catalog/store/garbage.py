@@ -4,12 +4,15 @@ from collections.abc import Sequence
 
 from sqlalchemy import Column, Connection, select
 
+from catalog.index_tables import embedding_files, index_files
 from catalog.tables import dataset_files, remote_table_files, results, uploads
 
 _OWNERS: tuple[Column[str], ...] = (
     uploads.c.blob_key,
     dataset_files.c.key,
     remote_table_files.c.key,
+    index_files.c.key,
+    embedding_files.c.key,
     results.c.blob_key,
 )
 

@@ -23,9 +23,11 @@ from sqlalchemy import (
 
 from catalog.errors import InvalidValue, NotFound
 from catalog.ids import IdKind, new_id
+from catalog.index_model import BuiltIndex
 from catalog.model import Connection as SourceConnection
 from catalog.model import ReadMode, RemoteTable, StoredFile
 from catalog.store.dropped import drop_blobs
+from catalog.store.indexes import drop_builds, list_built
 from catalog.store.profiles import drop_profiles
 from catalog.store.rows import columns_of, utc_now
 from catalog.tables import (
@@ -52,11 +54,12 @@ _NO_COPY = {
 
 @dataclass(frozen=True, slots=True)
 class FoundTable:
-    """What SQL needs of a remote table: its connection, itself, and the files of its copy."""
+    """What SQL needs of a remote table: its connection, itself, the files of its copy, its indexes."""
 
     connection: SourceConnection
     table: RemoteTable
     files: tuple[StoredFile, ...]
+    indexes: tuple[BuiltIndex, ...]
 
     @property
     def name(self) -> str:
@@ -140,14 +143,14 @@ def store_discovered(
 def find_table(
     conn: Connection, workspace_id: str, connection_name: str, schema_name: str, table_name: str
 ) -> FoundTable | None:
-    """Return what SQL calls by three names, or None. One SELECT."""
+    """Return what SQL calls by three names, or None."""
     names = {
         "workspace_id": workspace_id,
         "connection_name": connection_name,
         "schema_name": schema_name,
         "table_name": table_name,
     }
-    found = _read_found(conn.execute(_one_by_name(), names).mappings())
+    found = _read_found(conn, conn.execute(_one_by_name(), names).mappings())
     return found[0] if found else None
 
 
@@ -164,7 +167,7 @@ def get_table(
         remote_tables.c.schema_name == schema_name,
         remote_tables.c.table_name == table_name,
     )
-    found = _read_found(conn.execute(query, {"workspace_id": workspace_id}).mappings())
+    found = _read_found(conn, conn.execute(query, {"workspace_id": workspace_id}).mappings())
     if found:
         return found[0]
     # Not to be locked: this may be a transaction that only reads.
@@ -293,6 +296,7 @@ def drop_copies(
     for start in range(0, len(synced), _BATCH_ROWS):
         batch = synced[start : start + _BATCH_ROWS]
         drop_files(conn, [row.id for row in batch])
+        drop_builds(conn, [row.id for row in batch])
         drop_profiles(conn, [row.version_id for row in batch])
     conn.execute(update(remote_tables).where(*own).values(**_NO_COPY, **NO_LEASE))
     if any(row.differs for row in rows):
@@ -308,6 +312,12 @@ def lock_connection(conn: Connection, workspace_id: str, connection_id: str) -> 
     query = _own_connection(workspace_id, connection_id).with_for_update()
     if conn.scalars(query).first() is None:
         raise NotFound.of("Connection", connection_id)
+
+
+def lock_version(conn: Connection, table_id: str) -> str | None:
+    """Return the version of a copy, which is not replaced before the end of the transaction."""
+    query = select(remote_tables.c.version_id).where(remote_tables.c.id == table_id)
+    return conn.scalars(query.with_for_update()).first()
 
 
 def restart_syncs(conn: Connection, workspace_id: str, connection_id: str) -> None:
@@ -388,7 +398,7 @@ def _found_tables() -> Select[Any]:
     )
 
 
-def _read_found(rows: Iterable[RowMapping]) -> list[FoundTable]:
+def _read_found(conn: Connection, rows: Iterable[RowMapping]) -> list[FoundTable]:
     grouped: dict[str, list[RowMapping]] = {}
     for row in rows:
         grouped.setdefault(row["table.id"], []).append(row)
@@ -400,11 +410,13 @@ def _read_found(rows: Iterable[RowMapping]) -> list[FoundTable]:
             for row in group
             if row["file.key"] is not None
         )
+        table = RemoteTable(**{c.name: first[f"table.{c.name}"] for c in _TABLE})
         found.append(
             FoundTable(
                 SourceConnection(**{c.name: first[f"connection.{c.name}"] for c in _CONNECTION}),
-                RemoteTable(**{c.name: first[f"table.{c.name}"] for c in _TABLE}),
+                table,
                 files,
+                list_built(conn, table.id, table.version_id),
             )
         )
     return found

@@ -5,13 +5,16 @@ counts only while it does. The trap: purging or deleting a table voids the lease
 """
 
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
 from sqlalchemy import Connection, func, or_, select, text, update
 
 from catalog.errors import Conflict, NotFound
+from catalog.index_model import IndexBuild
 from catalog.model import RemoteTable, TableVersion
+from catalog.store.indexes import add_builds, drop_builds
 from catalog.store.profiles import drop_profiles
 from catalog.store.remote_tables import NO_LEASE, drop_files, lock_connection, note_change
 from catalog.store.rows import columns_of, utc_now
@@ -104,15 +107,20 @@ def keep_copy(conn: Connection, table_id: str, token: str) -> None:
 
 
 def publish_copy(
-    conn: Connection, table: RemoteTable, token: str, version: TableVersion
+    conn: Connection,
+    table: RemoteTable,
+    token: str,
+    version: TableVersion,
+    builds: Sequence[IndexBuild] = (),
 ) -> RemoteTable:
-    """Make a copy the one that is read, and end the sync; the copy before is dropped.
+    """Make a copy the one that is read, with its indexes, and end the sync; the one before is dropped.
 
     Args:
         conn: where.
         table: as it was read before the sync.
         token: of the lease.
         version: the copy.
+        builds: of the copy.
 
     Returns:
         The table with this copy.
@@ -138,6 +146,7 @@ def publish_copy(
     if row.read_schema_ipc != version.schema_ipc:
         note_change(conn, table.connection_id)
     drop_files(conn, [table.id])
+    drop_builds(conn, [table.id])
     drop_profiles(conn, [row.version_id] if row.version_id else [])
     # The cursor may be another column by now, of which this copy's greatest value says nothing.
     is_same_cursor = row.cursor_column == table.cursor_column
@@ -171,4 +180,5 @@ def publish_copy(
             for position, file in enumerate(version.files)
         ],
     )
+    add_builds(conn, builds)
     return published

@@ -4,7 +4,6 @@ What is stored as configuration holds no credential: that is a secret, either on
 one made here, which goes with the connection.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,17 +11,14 @@ from typing import Any
 from sqlalchemy import Connection as DbConnection
 
 from catalog import secret_store
-from catalog.errors import Conflict as CatalogConflict
-from catalog.errors import NotFound as CatalogNotFound
 from connectors.options import join_credentials, parse_options, split_credentials
 from connectors.registry import check_driver, connector_class
 from engine import errors
 from engine.service.context import Caller, Engine
+from engine.service.own_secrets import keep_own, named_secret
 
 # Removed from a configuration whatever the source, as clients send them out of habit.
 _CREDENTIAL_KEYS = ("password", "token", "bearer_token", "credentials_json")
-_SECRET_NAME_CHARS_MAX = 128 - len("conn-" + "-" + "-999")
-_SECRET_NAMES_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ async def check_config(
     name = given.secret_id if given.secret_name is None else given.secret_name
     if name is not None:
         public = {key: value for key, value in public.items() if key not in _CREDENTIAL_KEYS}
-        secret_id, value = await _named_secret(engine, caller, name)
+        secret_id, value = await named_secret(engine, caller.workspace_id, name)
         parse_options(options_type, public, value)
         return CheckedConfig(public, secret_id, None)
     credential = join_credentials(options_type, inline) if inline else None
@@ -99,39 +95,5 @@ def keep_credential(
         if checked.secret_id is not None:  # it may have been deleted since it was read
             secret_store.find_id(conn, caller.workspace_id, checked.secret_id)
         return checked.secret_id, False
-    stem = _secret_stem(name, checked.credential_field)
-    taken = {secret.name for secret in secret_store.list_secrets(conn, caller.workspace_id)}
-    candidates = (stem, *(f"{stem}-{number}" for number in range(1, _SECRET_NAMES_MAX)))
-    free = next((candidate for candidate in candidates if candidate not in taken), None)
-    if free is None:
-        raise CatalogConflict(f"Every name for the secret of connection '{name}' is taken")
-    made = secret_store.create_secret(
-        conn, engine.keyring, caller.workspace_id, free, checked.credential
-    )
-    return made.id, True
-
-
-async def _named_secret(engine: Engine, caller: Caller, name: str) -> tuple[str, str]:
-    """Return the id and the value of the secret a client names."""
-
-    def read(conn: DbConnection) -> tuple[str, str]:
-        workspace_id = caller.workspace_id
-        value = secret_store.read_value(conn, engine.keyring, workspace_id, name)
-        return secret_store.find_id(conn, workspace_id, name), value
-
-    try:
-        return await engine.db.read(read)
-    except CatalogNotFound as error:
-        # The body names it; it is not what the address asked for.
-        raise errors.InvalidRequest(error.message) from error
-
-
-def _secret_stem(name: str, credential_field: str) -> str:
-    """Name the secret of a connection, with room for a number.
-
-    >>> _secret_stem("My DB!", "password")
-    'conn-my-db_-password'
-    """
-    dashed = re.sub(r"\s", "-", name.lower())
-    plain = re.sub(r"[^a-z0-9_-]", "_", dashed)
-    return f"conn-{plain[: _SECRET_NAME_CHARS_MAX - len(credential_field)]}-{credential_field}"
+    words = ("conn", name, checked.credential_field)
+    return keep_own(conn, engine, caller.workspace_id, words, checked.credential), True

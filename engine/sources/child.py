@@ -22,9 +22,11 @@ from connectors.registry import connector_class
 from engine.datasets.widening import settled
 from engine.errors import EngineError, ResourceExhausted, SourceFailed
 from engine.sources.copier import Copier
+from engine.sources.embedding import embed_texts
 from engine.sources.tasks import (
     CheckTask,
     DiscoverTask,
+    EmbedTask,
     FetchTask,
     LiveQueryTask,
     LiveScanTask,
@@ -36,6 +38,8 @@ from engine.translate import to_engine_error
 from engine.workers.channel import Channel, ParentGone
 from engine.workers.failures import dump_failure
 from engine.workers.frames import Kind
+
+ReadTask = CheckTask | DiscoverTask | FetchTask | LiveScanTask | LiveQueryTask
 
 _TABLES_PER_FRAME = 500
 # What most sources need: imported once, before the forks. Not what starts threads, or takes longer.
@@ -71,6 +75,10 @@ def serve(sock: socket.socket) -> None:
 
 def _answer(task: SourceTask, channel: Channel) -> None:
     try:
+        if isinstance(task, EmbedTask):
+            guard_sockets(allow_private=task.embedder.allow_private)
+            channel.send_json(Kind.DONE, embed_texts(task, channel))
+            return
         with _opened(task.source, Path(task.scratch)) as connector:
             _do(task, connector, channel)
     except ParentGone:
@@ -98,7 +106,7 @@ def _opened(spec: SourceSpec, scratch: Path) -> Iterator[Connector[Any, Any]]:
         yield connector
 
 
-def _do(task: SourceTask, connector: Connector[Any, Any], channel: Channel) -> None:
+def _do(task: ReadTask, connector: Connector[Any, Any], channel: Channel) -> None:
     match task:
         case CheckTask():
             connector.check()

@@ -1,13 +1,15 @@
 """What the parent may ask a source process to do, as pure data.
 
-A task carries the options and the credential of one connection; it crosses the process border as
-JSON over a private socket, and is never written down.
+A task carries the options and the credential of one connection or embedding provider; it crosses the
+process border as JSON over a private socket, and is never written down.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+
+from engine.embeddings.base import EmbedderSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,22 @@ class LiveQueryTask:
     output_folder: str
 
 
-SourceTask = CheckTask | DiscoverTask | FetchTask | LiveScanTask | LiveQueryTask
+@dataclass(frozen=True, slots=True)
+class EmbedTask:
+    """Write the vectors of the texts of a file: see ``engine.sources.embedding``.
+
+    A chunk file of ``output_folder`` is complete with ``chunk_rows`` texts, or after ``chunk_s`` seconds.
+    """
+
+    embedder: EmbedderSpec
+    scratch: str
+    texts: str
+    output_folder: str
+    chunk_rows: int
+    chunk_s: float
+
+
+SourceTask = CheckTask | DiscoverTask | FetchTask | LiveScanTask | LiveQueryTask | EmbedTask
 
 _TASKS: dict[str, type[SourceTask]] = {
     "check": CheckTask,
@@ -102,6 +119,7 @@ _TASKS: dict[str, type[SourceTask]] = {
     "fetch": FetchTask,
     "live_scan": LiveScanTask,
     "live_query": LiveQueryTask,
+    "embed": EmbedTask,
 }
 _NAMES = {task: name for name, task in _TASKS.items()}
 
@@ -114,8 +132,10 @@ def dump_source_task(task: SourceTask) -> bytes:
 def load_source_task(data: bytes | bytearray) -> SourceTask:
     """Read what :func:`dump_source_task` wrote."""
     name, fields = orjson.loads(data)
-    source = fields.pop("source")
-    source["local_files"] = tuple(source["local_files"])
+    for key, kind in (("source", SourceSpec), ("embedder", EmbedderSpec)):
+        if key in fields:
+            inner = fields[key]
+            fields[key] = kind(**{**inner, "local_files": tuple(inner["local_files"])})
     if fields.get("columns") is not None:
         fields["columns"] = tuple(fields["columns"])
-    return _TASKS[name](source=SourceSpec(**source), **fields)
+    return _TASKS[name](**fields)

@@ -332,7 +332,7 @@ async def test_purging_drops_copies_and_profiles_and_voids_leases(
     assert not await db.write(sync_store.renew_sync, orders.id, token, lease_s=LEASE_S)
     with pytest.raises(Conflict):
         await db.write(sync_store.publish_copy, read, token, version_of(orders))
-    assert await table(db, shop, "orders") == FoundTable(shop, orders, ())
+    assert await table(db, shop, "orders") == FoundTable(shop, orders, (), ())
     assert await column(db, dropped_blobs.c.key) == keys_of(first)
     assert (await file_keys(db), await column(db, profiles.c.version_id)) == (
         keys_of(second),
@@ -361,7 +361,7 @@ async def test_a_purge_beside_the_end_of_a_first_sync_leaves_no_files_behind(
     )
     assert await file_keys(db) == set()
     assert await column(db, dropped_blobs.c.key) == keys_of(version)
-    assert await table(db, shop, "orders") == FoundTable(shop, orders, ())
+    assert await table(db, shop, "orders") == FoundTable(shop, orders, (), ())
 
 
 async def test_a_profile_made_beside_a_purge_is_not_kept(

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 
 from catalog.connections import open_engines
 from catalog.database import Database
-from catalog.tables import metadata
+from catalog.schema import metadata
 
 pytestmark = pytest.mark.anyio
 

@@ -35,6 +35,7 @@ class Site(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Answer)
         self.pages: dict[str, tuple[int, dict[str, str], bytes]] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []
+        self.bodies: list[bytes] = []
         self.connections = 0
         self.hang = threading.Event()
 
@@ -70,6 +71,10 @@ class _Answer(BaseHTTPRequestHandler):
         self.wfile.write(body)
         while "X-Endless" in headers:
             self.wfile.write(b"x" * 65536)
+
+    def do_POST(self) -> None:
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.do_GET()
 
     @override
     def log_message(self, *args: object) -> None:

@@ -18,8 +18,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.addresses import may_connect
-from connectors.egress import EgressPolicy, FetchedFile, fetch_to_file, resolve_public
-from connectors.errors import EgressFailed, EgressRefused
+from connectors.egress import (
+    EgressPolicy,
+    FetchedFile,
+    JsonPost,
+    Reply,
+    fetch_to_file,
+    resolve_public,
+)
+from connectors.errors import EgressBroken, EgressFailed, EgressRefused
 from tests.connectors.http_site import Site
 
 OPEN = EgressPolicy(allow_private=True, size_max_bytes=1 << 20, timeout_s=10, redirects_max=3)
@@ -466,3 +473,83 @@ def test_cancelling_a_fetch_leaves_no_file(site: Site, tmp_path: Path) -> None:
 
     asyncio.run(cancelled())
     assert not (tmp_path / "f").exists()
+
+
+def post(url: str, *bodies: bytes, policy: EgressPolicy = OPEN, **options: Any) -> list[Reply]:
+    async def send() -> list[Reply]:
+        async with JsonPost(url, policy, **options) as door:
+            return [await door.send(body) for body in bodies]
+
+    return asyncio.run(send())
+
+
+def test_json_is_posted_with_its_token(site: Site) -> None:
+    site.pages["/v1"] = (200, {}, b"[1]")
+    assert post(f"{site.url}/v1", b'{"a": 1}', bearer="token") == [Reply(200, "", b"[1]")]
+    assert site.bodies == [b'{"a": 1}']
+    _, headers = site.requests[0]
+    assert headers["Authorization"] == "Bearer token"
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Host"] == f"127.0.0.1:{site.server_port}"
+
+
+def test_a_failed_post_is_an_answer_with_its_wait(site: Site) -> None:
+    site.pages["/v1"] = (429, {"Retry-After": "3"}, b"later")
+    assert post(f"{site.url}/v1", b"{}") == [Reply(429, "3", b"later")]
+
+
+def test_a_post_follows_no_redirect(site: Site) -> None:
+    site.pages["/v1"] = (307, {"Location": "/other"}, b"")
+    assert [reply.status for reply in post(f"{site.url}/v1", b"{}", bearer="token")] == [307]
+    assert len(site.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "word"),
+    [
+        ({}, b"x" * (1 << 21), "larger than"),
+        ({"Content-Length": str(1 << 40)}, b"x", "larger than"),
+        ({"X-Endless": "1"}, b"", "larger than"),
+        ({"Content-Encoding": "gzip"}, b"x", "content encoding"),
+    ],
+)
+def test_the_answer_to_a_post_is_bounded(
+    site: Site, headers: dict[str, str], body: bytes, word: str
+) -> None:
+    site.pages["/v1"] = (200, headers, body)
+    with pytest.raises(EgressFailed, match=word) as failed:
+        post(f"{site.url}/v1", b"{}")
+    assert not isinstance(failed.value, EgressBroken)
+
+
+def test_a_post_that_gets_no_answer_may_be_tried_again(site: Site) -> None:
+    short = EgressPolicy(allow_private=True, size_max_bytes=100, timeout_s=0.2)
+    with pytest.raises(EgressBroken, match=r"longer than 0\.2 s"):
+        post(f"{site.url}/hang", b"{}", policy=short)
+    site.hang.set()
+    site.pages["/v1"] = (200, {"Content-Length": "50"}, b"cut")
+    with pytest.raises(EgressBroken, match="broke off"):
+        post(f"{site.url}/v1", b"{}")
+    with pytest.raises(EgressBroken, match="could not be reached"):
+        post("http://127.0.0.1:1/", b"{}")
+
+
+def test_a_post_to_a_private_address_sends_no_packet(site: Site) -> None:
+    with pytest.raises(EgressRefused):
+        post(f"{site.url}/v1", b"{}", policy=CLOSED)
+    for url in ("file:///etc/passwd", "http://u:p@127.0.0.1/", "http:///x"):
+        with pytest.raises(EgressRefused):
+            post(url, b"{}")
+    assert site.connections == 0
+
+
+def test_every_connection_of_a_post_is_judged_anew(site: Site) -> None:
+    answers = iter([["127.0.0.1"], ["169.254.169.254"]])
+
+    async def resolver(host: str, port: int) -> list[str]:
+        return next(answers)
+
+    site.pages["/v1"] = (200, {}, b"[]")
+    with pytest.raises(EgressRefused):
+        post(f"http://service.example:{site.server_port}/v1", b"{}", b"{}", resolver=resolver)
+    assert site.bodies == [b"{}"]

@@ -1,0 +1,1 @@
+"""Texts to vectors: models of this machine, and services that have one."""
