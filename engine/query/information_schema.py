@@ -6,16 +6,18 @@ result per query, so only the newest are listed (all of them can be read); and t
 are in its file, which a listing must not open, so its columns have no ``data_type``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import Connection
 
 from catalog.model import Dataset, DatasetVersion, Result, ResultStatus
 from catalog.store import datasets as dataset_store
+from catalog.store import indexes as index_store
 from catalog.store import results as result_store
-from engine.query.type_text import describe_columns, read_columns
+from engine.query.type_text import describe_columns, generated_columns, read_columns
 from engine.query.views import (
     BASE_TABLE,
     VIEW,
@@ -23,6 +25,7 @@ from engine.query.views import (
     VIEW_SCHEMAS,
     Described,
     Entry,
+    indexes_table,
     schemata_table,
 )
 from engine.service.context import Caller, Engine
@@ -32,6 +35,8 @@ RESULTS_CATALOG = "hotdata"
 RESULTS_SCHEMA = "results"
 INFORMATION_SCHEMA = "information_schema"
 RESULTS_MAX = 1000
+INDEXES = "indexes"
+INDEXES_MAX = 100_000
 _ALWAYS = ((DATASETS_CATALOG, dataset_store.DEFAULT_SCHEMA), (RESULTS_CATALOG, RESULTS_SCHEMA))
 _BUILDERS: dict[str, Callable[[Sequence[Entry]], pa.Table]] = {
     **VIEW_BUILDERS,
@@ -40,12 +45,16 @@ _BUILDERS: dict[str, Callable[[Sequence[Entry]], pa.Table]] = {
 
 
 def read_entries(conn: Connection, workspace_id: str) -> tuple[Entry, ...]:
-    """Read everything the workspace can name, by catalog, schema and table. Two SELECTs."""
+    """Read everything the workspace can name, by catalog, schema and table."""
     datasets = dataset_store.list_tables(conn, workspace_id)
+    generated = index_store.list_generated(conn, workspace_id)
     newest = result_store.list_results(conn, workspace_id, limit=RESULTS_MAX, offset=0).items
     results = [result for result in newest if result.status is ResultStatus.READY]
     entries = [
-        *(_dataset_entry(dataset, version) for dataset, version in datasets),
+        *(
+            _dataset_entry(dataset, version, generated.get(dataset.id, ()))
+            for dataset, version in datasets
+        ),
         *(_result_entry(result) for result in results),
         *_view_entries(DATASETS_CATALOG),
         *_view_entries(RESULTS_CATALOG),
@@ -55,19 +64,27 @@ def read_entries(conn: Connection, workspace_id: str) -> tuple[Entry, ...]:
 
 async def read_view(engine: Engine, caller: Caller, name: str) -> pa.Table | None:
     """Build one of the views for a workspace; None when there is no view of this name."""
+    if name == INDEXES:
+        return indexes_table(await engine.db.read(_read_indexes, caller.workspace_id))
     build = _BUILDERS.get(name)
     if build is None:
         return None
     return build(await engine.db.read(read_entries, caller.workspace_id))
 
 
-def _dataset_entry(dataset: Dataset, version: DatasetVersion) -> Entry:
+def _read_indexes(conn: Connection, workspace_id: str) -> Sequence[Mapping[str, Any]]:
+    return index_store.list_page(conn, workspace_id, limit=INDEXES_MAX)
+
+
+def _dataset_entry(
+    dataset: Dataset, version: DatasetVersion, generated: Sequence[tuple[str, int]]
+) -> Entry:
     return Entry(
         DATASETS_CATALOG,
         dataset.schema_name,
         dataset.table_name,
         BASE_TABLE,
-        read_columns(version.schema_ipc),
+        (*read_columns(version.schema_ipc), *generated_columns(generated)),
     )
 
 

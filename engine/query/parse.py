@@ -15,6 +15,7 @@ from itertools import pairwise
 from sqlglot.tokenizer_core import Token, TokenType
 
 from engine.errors import SqlEmpty, SqlInvalid, SqlTooComplex, StatementForbidden
+from engine.query.search_calls import SearchCall, search_calls
 from engine.query.table_names import names_at, table_names
 from engine.query.tokens import start_of, tokenize
 
@@ -134,6 +135,7 @@ class ParsedSql:
         reads_rows: False when only the plan or the columns are asked for.
         is_plain: filtered rows of one table, or of none: no join, grouping, window or subquery.
         is_deferred: nothing is known yet, the worker reads the text first.
+        searches: calls of search functions; the tables they name are among ``tables``.
     """
 
     sql: str
@@ -142,6 +144,7 @@ class ParsedSql:
     is_plain: bool
     reads_rows: bool = True
     is_deferred: bool = False
+    searches: tuple[SearchCall, ...] = ()
 
 
 def read_sql(sql: str, *, terms_max: int) -> ParsedSql:
@@ -193,12 +196,15 @@ def parse_sql(sql: str, *, terms_max: int) -> ParsedSql:
         raise StatementForbidden("EXPLAIN is allowed of SELECT, WITH and VALUES only.")
     if kind == "describe" and words.isdisjoint(_EXPLAINED):
         return ParsedSql(text, kind, names_at(tokens, 0)[0], is_plain=False, reads_rows=False)
+    searches = search_calls(tokens)
+    named = [call.table for call in searches if call.table is not None]
     return ParsedSql(
         text,
         kind,
-        table_names(tokens),
+        tuple(dict.fromkeys([*table_names(tokens), *named])),
         is_plain=_is_plain(tokens),
         reads_rows=_reads_rows(sql),
+        searches=searches,
     )
 
 

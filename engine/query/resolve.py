@@ -14,14 +14,18 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import pyarrow as pa
+from sqlalchemy import Connection
 
 from catalog.errors import NotFound
+from catalog.index_model import BuiltIndex
 from catalog.model import DatasetVersion, ResultStatus, StoredFile
 from catalog.store import datasets as dataset_store
+from catalog.store import indexes as index_store
 from catalog.store import remote_tables as remote_table_store
 from catalog.store import results as result_store
 from catalog.store.remote_tables import FoundTable
 from engine.query import information_schema
+from engine.query.bind_indexes import bind_indexes
 from engine.service.context import Caller, Engine
 from engine.workers.tasks import TableBinding
 
@@ -88,8 +92,11 @@ async def resolve_tables(
     Returns:
         Every found name once, as DataFusion will look it up.
     """
+    defaults = (default_catalog, default_schema)
+    # One table may be named in two ways; names of more parts are nobody's.
+    distinct = {_qualify(name, defaults): name for name in names if 1 <= len(name) <= _PARTS}
     found = await _together(
-        [_resolve(engine, caller, name, (default_catalog, default_schema)) for name in names]
+        [_resolve(engine, caller, name, defaults) for name in distinct.values()]
     )
     return Resolved(
         tables=tuple(each for each in found if isinstance(each, TableBinding)),
@@ -106,22 +113,23 @@ def bind_rows(name: tuple[str, str, str], rows: pa.Table) -> TableBinding:
 
 
 async def bind_version(
-    engine: Engine, name: tuple[str, str, str], version: DatasetVersion
+    engine: Engine,
+    name: tuple[str, str, str],
+    version: DatasetVersion,
+    indexes: Sequence[BuiltIndex] = (),
 ) -> TableBinding:
     """Bind a name to a version of a dataset."""
-    return await _bind_files(engine, name, version.files)
+    return await bind_files(engine, name, version.files, indexes)
 
 
 async def bind_copy(engine: Engine, name: tuple[str, str, str], found: FoundTable) -> TableBinding:
     """Bind a name to the copy of a remote table, which must be synced."""
-    return await _bind_files(engine, name, found.files)
+    return await bind_files(engine, name, found.files, found.indexes)
 
 
 async def _resolve(
     engine: Engine, caller: Caller, name: tuple[str, ...], defaults: tuple[str, str]
 ) -> TableBinding | Wanted | None:
-    if not 1 <= len(name) <= _PARTS:
-        return None
     catalog, schema, table = _qualify(name, defaults)
     if schema == INFORMATION_SCHEMA:
         return await _view(engine, caller, catalog, table)
@@ -141,8 +149,10 @@ async def _view(engine: Engine, caller: Caller, catalog: str, view: str) -> Tabl
     rows = await information_schema.read_view(engine, caller, view)
     if rows is None:
         return None
-    remote = await engine.remote_views.path(engine, caller.workspace_id, view)
     binding = bind_rows((catalog, INFORMATION_SCHEMA, view), rows)
+    if view == information_schema.INDEXES:
+        return binding
+    remote = await engine.remote_views.path(engine, caller.workspace_id, view)
     return binding if remote is None else replace(binding, file=str(remote))
 
 
@@ -191,37 +201,50 @@ async def _dataset(
 ) -> TableBinding | None:
     if catalog == DATASETS and schema == DATASETS:
         stored_schema = MAIN
-    version = await _find_version(engine, caller.workspace_id, stored_schema or schema, table)
-    if version is None:
+    found = await _find_version(engine, caller.workspace_id, stored_schema or schema, table)
+    if found is None:
         return None
-    return await bind_version(engine, (catalog, schema, table), version)
+    return await bind_version(engine, (catalog, schema, table), *found)
 
 
-async def _bind_files(
-    engine: Engine, name: tuple[str, str, str], files: Sequence[StoredFile]
+async def bind_files(
+    engine: Engine,
+    name: tuple[str, str, str],
+    files: Sequence[StoredFile],
+    indexes: Sequence[BuiltIndex],
 ) -> TableBinding:
-    """Bind a name to the files of one version, which have a folder of their own."""
+    """Bind a name to the files of one version, which have a folder of their own, and its indexes."""
     paths = await _together([engine.blobs.local_path(file.key) for file in files])
     size_bytes = sum(file.size_bytes for file in files)
-    return TableBinding(
+    binding = TableBinding(
         *name, folder=str(paths[0].parent), size_bytes=size_bytes, file_count=len(files)
     )
+    return await bind_indexes(engine, binding, indexes) if indexes else binding
 
 
 async def _find_version(
     engine: Engine, workspace_id: str, schema: str, table: str
-) -> DatasetVersion | None:
+) -> tuple[DatasetVersion, tuple[BuiltIndex, ...]] | None:
     """Find what SQL reads of a dataset; remembered while nothing in the catalog changes."""
     key = (workspace_id, schema, table)
     changes = engine.db.changes
     kept = engine.versions.get(key)
     if kept is not None and kept[0] == changes:
         return kept[1]
-    found = await engine.db.read(dataset_store.find_table, workspace_id, schema, table)
-    version = found[1] if found is not None else None
+    found = await engine.db.read(_read_version, workspace_id, schema, table)
     if changes is not None:
-        engine.versions.put(key, (changes, version))
-    return version
+        engine.versions.put(key, (changes, found))
+    return found
+
+
+def _read_version(
+    conn: Connection, workspace_id: str, schema: str, table: str
+) -> tuple[DatasetVersion, tuple[BuiltIndex, ...]] | None:
+    found = dataset_store.find_table(conn, workspace_id, schema, table)
+    if found is None:
+        return None
+    dataset, version = found
+    return version, index_store.list_built(conn, dataset.id, version.id)
 
 
 async def _result(

@@ -5,7 +5,7 @@ from the stored schema alone, so that a listing never starts a worker. The tests
 form with the engine: when its printing changes, they fail.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -55,6 +55,13 @@ class Column:
 def describe_columns(schema: pa.Schema) -> tuple[Column, ...]:
     """Describe the columns of a schema, in order."""
     return tuple(Column(item.name, arrow_type_text(item.type), item.nullable) for item in schema)
+
+
+def generated_columns(generated: Iterable[tuple[str, int]]) -> tuple[Column, ...]:
+    """Describe columns of vectors, which indexes generate, by their names and widths."""
+    return describe_columns(
+        pa.schema([pa.field(name, pa.list_(pa.float32(), width)) for name, width in generated])
+    )
 
 
 def read_columns(schema_ipc: bytes) -> tuple[Column, ...]:

@@ -3,7 +3,7 @@
 Columns and names are Postgres'. Knows no catalog: entries in, tables out.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,29 @@ COLUMNS_SCHEMA = _schema(
     optional="data_type",
     number="ordinal_position",
 )
-VIEW_SCHEMAS = {"columns": COLUMNS_SCHEMA, "schemata": SCHEMATA_SCHEMA, "tables": TABLES_SCHEMA}
+_MOMENT = pa.timestamp("us", "UTC")
+INDEXES_SCHEMA = pa.schema(
+    [
+        *(pa.field(name, pa.string(), nullable=False) for name in (*_TABLE, "index_name")),
+        pa.field("index_type", pa.string(), nullable=False),
+        pa.field("column_names", pa.list_(pa.string()), nullable=False),
+        pa.field("source_column", pa.string()),
+        pa.field("metric", pa.string()),
+        pa.field("language", pa.string()),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("error_message", pa.string()),
+        pa.field("row_count", pa.int64()),
+        pa.field("size_bytes", pa.int64()),
+        pa.field("created_at", _MOMENT, nullable=False),
+        pa.field("updated_at", _MOMENT, nullable=False),
+    ]
+)
+VIEW_SCHEMAS = {
+    "columns": COLUMNS_SCHEMA,
+    "indexes": INDEXES_SCHEMA,
+    "schemata": SCHEMATA_SCHEMA,
+    "tables": TABLES_SCHEMA,
+}
 
 
 def schemata_table(
@@ -105,6 +127,26 @@ def columns_table(entries: Sequence[Entry]) -> pa.Table:
         ],
         schema=COLUMNS_SCHEMA,
     )
+
+
+def indexes_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """One row per index, as ``catalog.store.indexes.list_page`` has it; ours, not Postgres'."""
+    renamed = {
+        "table_catalog": "catalog_name",
+        "table_schema": "schema_name",
+        "index_name": "name",
+        "column_names": "columns",
+    }
+    columns = [
+        [
+            ("pending" if row["build_id"] is None else "ready")
+            if field.name == "status"
+            else row[renamed.get(field.name, field.name)]
+            for row in rows
+        ]
+        for field in INDEXES_SCHEMA
+    ]
+    return pa.table(columns, schema=INDEXES_SCHEMA)
 
 
 VIEW_BUILDERS: dict[str, Callable[[Sequence[Entry]], pa.Table]] = {

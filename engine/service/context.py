@@ -19,6 +19,7 @@ from catalog import jobs as job_store
 from catalog.blob_store import BlobStore, open_blob_store
 from catalog.database import Database
 from catalog.errors import CatalogError
+from catalog.index_model import BuiltIndex
 from catalog.model import DatasetVersion
 from catalog.secret_store import Keyring
 from catalog.settings import Settings
@@ -32,6 +33,8 @@ from catalog.store.remote_tables import FoundTable
 from engine.service.data_folder import DataFolder
 from engine.service.housekeeping import Housekeeping
 from engine.service.jobs import JobRunner
+from engine.service.keyed_locks import KeyedLocks
+from engine.service.recent_vectors import RecentVectors
 from engine.service.remote_views import RemoteViews
 from engine.service.run_board import RunBoard
 from engine.service.schedule import RefreshSchedule
@@ -109,7 +112,12 @@ class Engine:
     owner: str
     credentials: "TimedCache[bytes, Credential]"
     callers: TimedCache[tuple[str, str | None], Caller]
-    versions: TimedCache[tuple[str, str, str], tuple[int, DatasetVersion | None]]
+    builds: KeyedLocks
+    versions: TimedCache[
+        tuple[str, str, str],
+        tuple[int, tuple[DatasetVersion, tuple[BuiltIndex, ...]] | None],
+    ]
+    recent_vectors: RecentVectors
     remote_views: RemoteViews
     remote_tables: TimedCache[tuple[str, str, str, str], tuple[int, FoundTable | None]]
 
@@ -119,6 +127,8 @@ class Engine:
         self.callers = _identity_cache()
         self.versions = TimedCache(keep_s=VERSIONS_CACHE_S, entries_max=_CACHE_ENTRIES_MAX)
         self.remote_tables = TimedCache(keep_s=VERSIONS_CACHE_S, entries_max=_CACHE_ENTRIES_MAX)
+        self.recent_vectors = RecentVectors(settings.embedding_cache_bytes)
+        self.builds = KeyedLocks()
         self._stack = AsyncExitStack()
 
     @classmethod

@@ -16,6 +16,7 @@ from catalog import errors as catalog_errors
 from catalog.ids import IdKind, new_id
 from catalog.model import Dataset, DatasetVersion, Job, Upload
 from catalog.store import datasets as dataset_store
+from catalog.store import indexes as index_store
 from catalog.store import saved_queries as saved_query_store
 from catalog.store import uploads as upload_store
 from engine import errors
@@ -31,6 +32,7 @@ from engine.datasets.sources import (
 )
 from engine.service.context import Caller, Engine
 from engine.service.dataset_build import BuildInput, QueryInput, UploadInput, build_version
+from engine.service.index_build import Built, VersionFiles, build_all
 from engine.service.jobs import handles
 from engine.service.saved_queries import (
     NAME_CHARS_MAX,
@@ -141,8 +143,19 @@ async def add_version(
             report=work.report,
         )
 
+    files = VersionFiles(
+        caller.workspace_id, dataset.id, version.id, version.files, version.schema_ipc
+    )
+    is_read = dataset.pinned_version is None
+    built = await build_all(engine, files, work.report) if is_read else Built()
+
     def effect(conn: Connection) -> DatasetVersion:
-        return dataset_store.add_version(conn, caller.workspace_id, dataset.id, version)
+        added = dataset_store.add_version(
+            conn, caller.workspace_id, dataset.id, version, built.builds
+        )
+        for index_id, message in built.failures.items():
+            index_store.record_failure(conn, [index_id], message)
+        return added
 
     return await work.commit(effect, to_result=_job_result)
 

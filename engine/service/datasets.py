@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from catalog.model import Dataset, DatasetVersion, Job, Page
 from catalog.store import datasets as dataset_store
+from catalog.store import indexes as index_store
 from catalog.store import uploads as upload_store
 from engine import errors
 from engine.datasets.columns import parse_columns
@@ -24,7 +25,7 @@ from engine.datasets.sources import (
     parse_source,
 )
 from engine.datasets.table_names import check_table_name, derive_table_name
-from engine.query.type_text import Column, read_columns
+from engine.query.type_text import Column, generated_columns, read_columns
 from engine.service.context import Caller, Engine
 from engine.service.dataset_work import (
     JOB_TYPE,
@@ -36,6 +37,7 @@ from engine.service.dataset_work import (
     refreshable_source,
     saved_sql,
 )
+from engine.service.indexes import build_missing
 from engine.service.jobs import enqueue
 from engine.service.paging import clamp_page
 from engine.service.plain_text import check_text
@@ -109,8 +111,7 @@ async def list_datasets(
 @translated
 async def get_dataset(engine: Engine, caller: Caller, dataset_id: str) -> DatasetDetail:
     """Return one dataset as SQL sees it now."""
-    dataset, version = await engine.db.read(_read_effective, caller.workspace_id, dataset_id)
-    return DatasetDetail(dataset, version, read_columns(version.schema_ipc))
+    return await engine.db.read(_read_detail, caller.workspace_id, dataset_id)
 
 
 @translated
@@ -133,9 +134,12 @@ async def update_dataset(
         checked["table_name"] = _table_name(check_table_name, changes["table_name"])
     if "pinned_version" in changes:
         checked["pinned_version"] = changes["pinned_version"]
-    return await engine.db.write(
+    dataset = await engine.db.write(
         dataset_store.update_dataset, caller.workspace_id, dataset_id, checked
     )
+    if "pinned_version" in checked:
+        await build_missing(engine, caller, dataset_id)
+    return dataset
 
 
 @translated
@@ -240,10 +244,9 @@ def _table_name(rule: Callable[[str], str], text: str) -> str:
         raise errors.InvalidRequest(str(error)) from error
 
 
-def _read_effective(
-    conn: Connection, workspace_id: str, dataset_id: str
-) -> tuple[Dataset, DatasetVersion]:
+def _read_detail(conn: Connection, workspace_id: str, dataset_id: str) -> DatasetDetail:
     dataset = dataset_store.get_dataset(conn, workspace_id, dataset_id)
-    return dataset, dataset_store.get_version(
-        conn, workspace_id, dataset_id, dataset.effective_version
-    )
+    version = dataset_store.get_version(conn, workspace_id, dataset_id, dataset.effective_version)
+    generated = index_store.list_generated(conn, workspace_id).get(dataset_id, ())
+    columns = (*read_columns(version.schema_ipc), *generated_columns(generated))
+    return DatasetDetail(dataset, version, columns)

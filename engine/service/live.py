@@ -24,7 +24,8 @@ from engine.service.context import Engine
 from engine.service.scratch import scratch_folder
 from engine.service.source_work import run_source_task, source_place
 from engine.sources.tasks import LiveQueryTask, LiveScanTask
-from engine.workers.execution import Limits, Resolve
+from engine.workers.answers import Answers
+from engine.workers.execution import Limits
 from engine.workers.tasks import LivePlanTask, LiveTable, QueryTask, ScanMode, TableBinding
 
 _ANSWER = ("live", "main", "answer")
@@ -55,7 +56,7 @@ async def run_live(
     task: QueryTask,
     live: Sequence[Wanted],
     stack: AsyncExitStack,
-    resolve: Resolve,
+    answers: Answers,
 ) -> QueryTask:
     """Have the rows of live tables, and return the task that goes on from there.
 
@@ -64,12 +65,12 @@ async def run_live(
         task: with every other table bound.
         live: the live tables.
         stack: what was fetched is removed when it is left.
-        resolve: gives the shapes of tables that nobody foresaw; they are fetched whole, later.
+        answers: the shapes of tables that nobody foresaw; they are fetched whole, later.
 
     Raises:
         SourceFailed: a source cannot be read.
     """
-    plan = await plan_live(engine, task, live, resolve)
+    plan = await plan_live(engine, task, live, answers)
     if plan.statement is not None:
         connection = live[0].found.connection
         try:
@@ -95,10 +96,10 @@ async def run_live(
 
 
 async def explain_live(
-    engine: Engine, task: QueryTask, live: Sequence[Wanted], resolve: Resolve
+    engine: Engine, task: QueryTask, live: Sequence[Wanted], answers: Answers
 ) -> QueryTask:
     """Return a task that shows the plan and, for each source, what it would be asked for."""
-    plan = await plan_live(engine, task, live, resolve)
+    plan = await plan_live(engine, task, live, answers)
     rows = [*plan.explained]
     if plan.statement is not None:
         rows.append(["remote_sql", f"{live[0].found.connection.name}: {plan.statement}"])
@@ -113,7 +114,7 @@ async def explain_live(
 
 
 async def plan_live(
-    engine: Engine, task: QueryTask, live: Sequence[Wanted], resolve: Resolve
+    engine: Engine, task: QueryTask, live: Sequence[Wanted], answers: Answers
 ) -> LivePlan:
     """Have a worker decide what to ask the sources for."""
     tables = (*task.tables, *(wanted.shape for wanted in live))
@@ -132,7 +133,7 @@ async def plan_live(
             default_schema=task.default_schema,
         ),
         limits=Limits(settings.query_timeout_s, settings.query_memory_bytes),
-        resolve=resolve,
+        answers=answers,
     )
     return LivePlan(**report)
 

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import orjson
-
 from engine.query.resolve import DATASETS, MAIN, resolve_tables
 from engine.service.context import Caller, Engine
+from engine.workers.answers import Answers
 from engine.workers.execution import Limits
-from engine.workers.frames import Kind
 from engine.workers.tasks import ClassifyTask, TableBinding
 
 
@@ -31,9 +29,6 @@ async def plan_facts(engine: Engine, caller: Caller, sql: str) -> dict[str, Any]
         )
         return resolved.shapes
 
-    facts: dict[str, Any] = {}
-    async with engine.pool.execute(caller.workspace_id, task, limits) as execution:
-        async for kind, body in execution.frames(resolve):
-            if kind is Kind.DONE:
-                facts = orjson.loads(body)
-    return facts
+    return await engine.pool.run_task(
+        caller.workspace_id, task, limits=limits, answers=Answers(resolve)
+    )

@@ -3,16 +3,23 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 
 from engine.errors import Conflict
-from engine.query.parse import explained_query
+from engine.query.parse import ParsedSql, explained_query
 from engine.query.resolve import Resolved, Wanted, resolve_tables
 from engine.service.context import Caller, Engine
 from engine.service.live import WHOLE_TABLE, explain_live, run_live, scan
+from engine.service.query_vectors import embed_searches, embed_text
 from engine.service.sync import sync_wanted
+from engine.workers.answers import Answers
 from engine.workers.execution import Limits
-from engine.workers.tasks import LivePlanTask, QueryTask, ScanMode, TableBinding
+from engine.workers.tasks import (
+    EmbeddingBinding,
+    LivePlanTask,
+    QueryTask,
+    ScanMode,
+    TableBinding,
+)
 
 _SMALL_TABLE_BYTES = 64 * 1024 * 1024
 _PURGES_MAX = 5
@@ -25,71 +32,83 @@ class PreparedQuery:
     Attributes:
         task: with the tables that can be read now.
         wanted: those that cannot.
-        names: of all its tables, as the statement has them.
-        is_plain: filtered rows of one table: see ``ParsedSql``.
-        reads_rows: False when the statement only asks for a plan or for columns.
+        parsed: what is known of the statement.
     """
 
     task: QueryTask
     wanted: tuple[Wanted, ...]
-    names: tuple[tuple[str, ...], ...]
-    is_plain: bool
-    reads_rows: bool
+    parsed: ParsedSql
 
     @asynccontextmanager
     async def completed(self, engine: Engine, caller: Caller) -> AsyncIterator["ReadyQuery"]:
         """Have every table: sync the missing ones side by side, and ask the sources of live ones.
 
+        Texts that are searched for become vectors.
+
         Raises:
-            EngineError: a source failed.
+            EngineError: a source or an embedding provider failed.
         """
         async with AsyncExitStack() as stack:
-            ready = ReadyQuery(self.task, self.reads_rows, stack, [])
+            ready = ReadyQuery(engine, caller, self.task, self.parsed.reads_rows, stack, [])
             if self.wanted:
-                ready = replace(ready, task=await self._complete(engine, caller, ready))
+                ready = replace(ready, task=await self._complete(ready))
+            if self.parsed.searches and self.parsed.reads_rows:
+                tables = ready.task.tables
+                embedded = await embed_searches(engine, caller, self.parsed.searches, tables)
+                ready = replace(ready, task=replace(ready.task, embedded=embedded))
             yield ready
 
-    async def _complete(self, engine: Engine, caller: Caller, ready: "ReadyQuery") -> QueryTask:
+    async def _complete(self, ready: "ReadyQuery") -> QueryTask:
+        parsed = self.parsed
         resolved = Resolved(self.task.tables, self.wanted)
-        if self.reads_rows:
-            if len(resolved.shapes) < len(self.names):
-                await ready.check_names(engine, caller, resolved)
-            resolved = await ready.have_copies(engine, caller, self.names, resolved)
+        if parsed.reads_rows:
+            if len(resolved.shapes) < len(parsed.tables):
+                await ready.check_names(resolved)
+            resolved = await ready.have_copies(parsed.tables, resolved)
         live = [each for each in resolved.wanted if each.found.is_live]
         shapes = [each.shape for each in resolved.wanted if not each.found.is_live]
         tables = (*resolved.tables, *shapes)
-        task = replace(self.task, tables=tables, scan=scan_of(tables, is_plain=self.is_plain))
+        task = replace(self.task, tables=tables, scan=scan_of(tables, is_plain=parsed.is_plain))
         if not live:
             return task
-        resolve = partial(ready.shapes_of, engine, caller)
-        if self.reads_rows:
-            return await run_live(engine, task, live, ready.stack, resolve)
+        planning = Answers(ready.shapes_of)
+        if parsed.reads_rows:
+            return await run_live(ready.engine, task, live, ready.stack, planning)
         if explained_query(task.sql) is None:  # the columns are asked for, no plan
             return replace(task, tables=(*tables, *(each.shape for each in live)))
-        return await explain_live(engine, task, live, resolve)
+        return await explain_live(ready.engine, task, live, planning)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyQuery:
     """A task with every table, and what may be needed while it runs."""
 
+    engine: Engine
+    caller: Caller
     task: QueryTask
     reads_rows: bool
     stack: AsyncExitStack
     warnings: list[str]
 
-    async def resolve(
-        self, engine: Engine, caller: Caller, name: tuple[str, ...]
-    ) -> tuple[TableBinding, ...]:
-        """Answer a worker that asks for one more table."""
-        resolved = await self._find(engine, caller, [name])
+    @property
+    def answers(self) -> Answers:
+        """What the worker may ask while it runs the task."""
+        return Answers(self.resolve, self.embed)
+
+    async def resolve(self, name: tuple[str, ...]) -> tuple[TableBinding, ...]:
+        """Find one more table for the worker."""
+        resolved = await self._find([name])
         if not self.reads_rows:
             return resolved.shapes
-        resolved = await self.have_copies(engine, caller, [name], resolved)
-        live = [await scan(engine, each, WHOLE_TABLE, self.stack) for each in resolved.wanted]
+        resolved = await self.have_copies([name], resolved)
+        live = [await scan(self.engine, each, WHOLE_TABLE, self.stack) for each in resolved.wanted]
         return (*resolved.tables, *live)
 
-    async def check_names(self, engine: Engine, caller: Caller, resolved: Resolved) -> None:
+    async def embed(self, how: EmbeddingBinding, text: str) -> Sequence[float]:
+        """Embed one more text for the worker."""
+        return await embed_text(self.engine, self.caller, how, text)
+
+    async def check_names(self, resolved: Resolved) -> None:
         """Plan a statement with a name that is not found: for a slip of the pen nothing is copied.
 
         Raises:
@@ -104,23 +123,17 @@ class ReadyQuery:
             default_catalog=self.task.default_catalog,
             default_schema=self.task.default_schema,
         )
-        limits = Limits(engine.settings.query_timeout_s, engine.settings.query_memory_bytes)
-        resolve = partial(self.shapes_of, engine, caller)
-        await engine.pool.run_task(caller.workspace_id, task, limits=limits, resolve=resolve)
+        settings = self.engine.settings
+        limits = Limits(settings.query_timeout_s, settings.query_memory_bytes)
+        answers = Answers(self.shapes_of)
+        workspace_id = self.caller.workspace_id
+        await self.engine.pool.run_task(workspace_id, task, limits=limits, answers=answers)
 
-    async def shapes_of(
-        self, engine: Engine, caller: Caller, name: tuple[str, ...]
-    ) -> tuple[TableBinding, ...]:
-        """Answer a worker that only plans."""
-        return (await self._find(engine, caller, [name])).shapes
+    async def shapes_of(self, name: tuple[str, ...]) -> tuple[TableBinding, ...]:
+        """Find one more table for a worker that only plans."""
+        return (await self._find([name])).shapes
 
-    async def have_copies(
-        self,
-        engine: Engine,
-        caller: Caller,
-        names: Iterable[tuple[str, ...]],
-        resolved: Resolved,
-    ) -> Resolved:
+    async def have_copies(self, names: Iterable[tuple[str, ...]], resolved: Resolved) -> Resolved:
         """Sync the tables that have no copy; return what the names mean then.
 
         Raises:
@@ -134,18 +147,16 @@ class ReadyQuery:
                     "Its tables were purged again and again while the query waited for copies"
                 )
             attempts += 1
-            lost = await sync_wanted(engine, missing)
+            lost = await sync_wanted(self.engine, missing)
             self.warnings.extend(each for each in lost if each not in self.warnings)
             # That may have taken long: the other tables may have other copies by now, or none.
-            resolved = await self._find(engine, caller, names)
+            resolved = await self._find(names)
         return resolved
 
-    async def _find(
-        self, engine: Engine, caller: Caller, names: Iterable[tuple[str, ...]]
-    ) -> Resolved:
+    async def _find(self, names: Iterable[tuple[str, ...]]) -> Resolved:
         return await resolve_tables(
-            engine,
-            caller,
+            self.engine,
+            self.caller,
             names,
             default_catalog=self.task.default_catalog,
             default_schema=self.task.default_schema,

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -234,7 +233,7 @@ async def materialize(engine: Engine, caller: Caller, sql: str) -> Path:
         async with prepared.completed(engine, caller) as ready:
             task = replace(ready.task, persist_path=str(path), inline_bytes_max=_ALWAYS_A_FILE)
             async with engine.pool.execute(caller.workspace_id, task, limits) as execution:
-                async for _ in execution.frames(partial(ready.resolve, engine, caller)):
+                async for _ in execution.frames(ready.answers):
                     pass
     except BaseException:
         path.unlink(missing_ok=True)
@@ -288,7 +287,7 @@ async def _prepare(
         rows_max=settings.query_rows_max,
         result_bytes_max=settings.query_result_bytes_max,
     )
-    return PreparedQuery(task, resolved.wanted, parsed.tables, parsed.is_plain, parsed.reads_rows)
+    return PreparedQuery(task, resolved.wanted, parsed)
 
 
 def _check_text(engine: Engine, sql: str) -> None:

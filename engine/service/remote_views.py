@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +20,10 @@ from weakref import WeakValueDictionary
 import pyarrow.parquet as pq
 
 from catalog.store import connections as connection_store
+from catalog.store import indexes as index_store
 from catalog.store import remote_tables as table_store
 from catalog.store.remote_tables import ListedTable
-from engine.query.type_text import read_columns
+from engine.query.type_text import Column, generated_columns, read_columns
 from engine.query.views import BASE_TABLE, VIEW_BUILDERS, Entry
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ _FILES_MAX = 64
 _KEEP_S = 600.0
 _GROUP_ROWS = 65_536
 _PAGE_ROWS = 1024
+
+_Generated = Mapping[str, Sequence[tuple[str, int]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,10 @@ class RemoteViews:
         path = None
         if revision[0]:
             listed = await engine.db.read(table_store.list_named, workspace_id)
+            generated = await engine.db.read(index_store.list_generated, workspace_id)
             if listed:
                 path = self._folder / f"{view}-{uuid4().hex}.parquet"
-                await asyncio.to_thread(_write, view, listed, path)
+                await asyncio.to_thread(_write, view, listed, generated, path)
         self._supersede((workspace_id, view))
         made = self._views[workspace_id, view] = _View(revision, path)
         if len(self._views) > _FILES_MAX:
@@ -107,9 +111,14 @@ def _remove(paths: Sequence[Path]) -> None:
             path.unlink()
 
 
-def _write(view: str, listed: Sequence[ListedTable], path: Path) -> None:
-    entry_of = _entry_with_columns if view == "columns" else _entry_of
-    rows = VIEW_BUILDERS[view]([entry_of(each) for each in listed])
+def _write(view: str, listed: Sequence[ListedTable], generated: _Generated, path: Path) -> None:
+    entries = [_entry_of(each) for each in listed]
+    if view == "columns":
+        entries = [
+            replace(entry, columns=_columns_of(each, generated))
+            for entry, each in zip(entries, listed, strict=True)
+        ]
+    rows = VIEW_BUILDERS[view](entries)
     # Small pages: who looks at a few rows should not decode thousands.
     pq.write_table(rows, path, compression="lz4", write_page_index=True, max_rows_per_page=1024)
 
@@ -119,5 +128,6 @@ def _entry_of(listed: ListedTable) -> Entry:
     return Entry(listed.connection, table.schema_name, table.table_name, BASE_TABLE, ())
 
 
-def _entry_with_columns(listed: ListedTable) -> Entry:
-    return replace(_entry_of(listed), columns=read_columns(listed.table.read_schema_ipc))
+def _columns_of(listed: ListedTable, generated: _Generated) -> tuple[Column, ...]:
+    own = read_columns(listed.table.read_schema_ipc)
+    return (*own, *generated_columns(generated.get(listed.table.id, ())))

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -173,8 +172,7 @@ class RunningQuery:
         )
         pool = self._engine.pool
         async with pool.execute(self._caller.workspace_id, ready.task, limits) as execution:
-            resolve = partial(ready.resolve, self._engine, self._caller)
-            async for kind, body in execution.frames(resolve):
+            async for kind, body in execution.frames(ready.answers):
                 if ready.warnings:
                     self._warn(ready.warnings)
                 await self._take(kind, body)

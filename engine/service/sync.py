@@ -22,12 +22,14 @@ from catalog.errors import Conflict as CatalogConflict
 from catalog.ids import IdKind, new_id
 from catalog.model import StoredFile, TableVersion
 from catalog.store import connections as connection_store
+from catalog.store import indexes as index_store
 from catalog.store import remote_tables as table_store
 from catalog.store import table_syncs as sync_store
 from catalog.store.remote_tables import FoundTable
 from engine import errors
 from engine.query.resolve import Wanted
 from engine.service.context import Engine
+from engine.service.index_build import VersionFiles, build_all
 from engine.service.profiles import make_in_background
 from engine.service.scratch import scratch_folder
 from engine.service.source_work import Report, local_files, run_source_task, source_place
@@ -169,7 +171,7 @@ async def _sync(engine: Engine, found: FoundTable, token: str, report: Report) -
             if version is None:
                 await engine.db.write(sync_store.keep_copy, found.table.id, token)
             else:
-                table = await engine.db.write(sync_store.publish_copy, found.table, token, version)
+                fresh = await _index_and_publish(engine, found, token, version, report)
     except (_LeaseLost, CatalogConflict):
         raise errors.Conflict(
             f"Table '{found.name}' was purged or deleted while it was synced"
@@ -180,11 +182,32 @@ async def _sync(engine: Engine, found: FoundTable, token: str, report: Report) -
     if version is None:
         return await reload(engine, found)
     log.info("sync.succeeded", table_id=found.table.id, rows=version.row_count)
-    # As it was published, and not read again: a purge by now must not take the rows away from
-    # whoever waited for them.
-    fresh = FoundTable(found.connection, table, version.files)
     engine.syncs.afterwards(make_in_background(engine, fresh))
     return fresh
+
+
+async def _index_and_publish(
+    engine: Engine, found: FoundTable, token: str, version: TableVersion, report: Report
+) -> FoundTable:
+    """Build the indexes of a new version, and have it read together with them.
+
+    Returns:
+        The table as it was published, and not read again: a purge by now must not take the rows away
+        from whoever waited for them.
+    """
+    files = VersionFiles(
+        found.table.workspace_id, found.table.id, version.id, version.files, version.schema_ipc
+    )
+    built = await build_all(engine, files, report)
+
+    def publish(conn: DbConnection) -> FoundTable:
+        table = sync_store.publish_copy(conn, found.table, token, version, built.builds)
+        for index_id, message in built.failures.items():
+            index_store.record_failure(conn, [index_id], message)
+        indexes = index_store.list_built(conn, table.id, version.id)
+        return FoundTable(found.connection, table, version.files, indexes)
+
+    return await engine.db.write(publish)
 
 
 class _LeaseLost(Exception):

@@ -6,6 +6,7 @@ Datasets and results are not here by design: SQL's own information_schema has th
 
 import base64
 import binascii
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,9 +14,10 @@ import orjson
 
 from catalog.model import RemoteTable
 from catalog.store import connections as connection_store
+from catalog.store import indexes as index_store
 from catalog.store import remote_tables as table_store
 from engine import errors
-from engine.query.type_text import Column, read_columns
+from engine.query.type_text import Column, generated_columns, read_columns
 from engine.service.context import Caller, Engine
 from engine.service.paging import clamp_page
 from engine.translate import translated
@@ -79,23 +81,35 @@ async def list_tables(  # noqa: PLR0913 - the filters of one listing, all keywor
         limit=effective_limit + 1,
     )
     page = found[:effective_limit]
+    generated = (
+        await engine.db.read(index_store.list_generated, caller.workspace_id)
+        if include_columns
+        else None
+    )
     has_more = len(found) > effective_limit and bool(page)
     return TablePage(
-        tuple(_table_of(each, include_columns=include_columns) for each in page),
+        tuple(_table_of(each, generated) for each in page),
         effective_limit,
         _write_cursor(page[-1].table) if has_more else None,
     )
 
 
-def _table_of(listed: table_store.ListedTable, *, include_columns: bool) -> Table:
+def _table_of(
+    listed: table_store.ListedTable, generated: Mapping[str, Sequence[tuple[str, int]]] | None
+) -> Table:
+    """Show a table; with its columns when the generated ones are given."""
     table = listed.table
+    columns: tuple[Column, ...] | None = None
+    if generated is not None:
+        own = read_columns(table.read_schema_ipc)
+        columns = (*own, *generated_columns(generated.get(table.id, ())))
     return Table(
         connection=listed.connection,
         schema=table.schema_name,
         table=table.table_name,
         synced=table.is_synced,
         last_sync=table.last_sync,
-        columns=read_columns(table.read_schema_ipc) if include_columns else None,
+        columns=columns,
     )
 
 

@@ -7,6 +7,8 @@ raises becomes one FAILED frame; only a dead process says nothing.
 import base64
 import socket
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, assert_never
@@ -18,6 +20,7 @@ from engine.workers.channel import Channel, ParentGone
 from engine.workers.classify import classify_statement
 from engine.workers.failures import as_engine_error, dump_failure
 from engine.workers.frames import Kind
+from engine.workers.index_build import build_indexes
 from engine.workers.live_plan import plan_live
 from engine.workers.profiling import profile_table
 from engine.workers.session import Sessions
@@ -25,6 +28,7 @@ from engine.workers.statement import run_statement
 from engine.workers.stored import read_rows
 from engine.workers.tasks import (
     ClassifyTask,
+    IndexTask,
     LivePlanTask,
     LoadTask,
     ProfileTask,
@@ -32,8 +36,12 @@ from engine.workers.tasks import (
     ReadTask,
     ScanMode,
     Task,
+    TextsTask,
     load_task,
 )
+from engine.workers.texts import collect_texts
+
+_REPORT_S = 0.2
 
 
 def serve(sock: socket.socket) -> None:
@@ -77,8 +85,27 @@ def _do(task: Task, channel: Channel, sessions: Sessions) -> None:
             channel.send_json(Kind.DONE, plan_live(task, channel, sessions))
         case ProfileTask():
             channel.send_json(Kind.DONE, profile_table(task, sessions))
+        case TextsTask():
+            channel.send_json(Kind.DONE, collect_texts(task, _reporter(channel)))
+        case IndexTask():
+            channel.send_json(Kind.DONE, build_indexes(task, sessions, _reporter(channel)))
         case _:
             assert_never(task)
+
+
+def _reporter(channel: Channel) -> Callable[[int], None]:
+    """Make what tells the parent of rows, now and then."""
+    told_at = 0.0
+
+    def report(rows: int) -> None:
+        nonlocal told_at
+        now = time.monotonic()
+        if now - told_at > _REPORT_S:
+            told_at = now
+            channel.send_json(Kind.PROGRESS, {"rows": rows})
+            channel.flush()
+
+    return report
 
 
 def _load(task: LoadTask, channel: Channel) -> dict[str, Any]:

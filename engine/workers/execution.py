@@ -9,9 +9,10 @@ import contextlib
 import resource
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import orjson
 
@@ -23,13 +24,13 @@ from engine.errors import (
     SourceFailed,
 )
 from engine.workers import priority
+from engine.workers.answers import NO_ANSWERS, QUESTIONS, Answers
 from engine.workers.failures import load_failure
 from engine.workers.forker import Forker
 from engine.workers.frames import Kind
-from engine.workers.tasks import TableBinding, dump_bindings
 from engine.workers.worker import Worker, WorkerGone, memory_of
 
-Resolve = Callable[[tuple[str, ...]], Awaitable[Sequence[TableBinding]]]
+T = TypeVar("T")
 
 _WATCH_S = 0.1
 _SHORT_S = 0.25
@@ -94,11 +95,11 @@ class Execution:
             raise QueryCrashed from None
         self._watch_later()
 
-    async def frames(self, resolve: Resolve | None = None) -> AsyncIterator[tuple[Kind, bytes]]:
+    async def frames(self, answers: Answers = NO_ANSWERS) -> AsyncIterator[tuple[Kind, bytes]]:
         """Yield what the task sends, until its end.
 
         Args:
-            resolve: answers the worker's questions for tables; without it nothing is known.
+            answers: to the worker's questions.
 
         Raises:
             QueryTimeout, ResourceExhausted: killed for passing a limit.
@@ -115,10 +116,8 @@ class Execution:
                     break
                 if kind is Kind.FAILED:
                     failure = load_failure(orjson.loads(body))
-                elif kind is Kind.ASK:
-                    name = tuple(orjson.loads(body)["name"])
-                    tables = await self._ask(resolve, name) if resolve is not None else ()
-                    self._worker.send(Kind.TABLES, dump_bindings(tables))
+                elif kind in QUESTIONS:
+                    self._worker.send(*await self._off_the_clock(answers.to(kind, body)))
                 else:
                     yield kind, body
         except WorkerGone:
@@ -130,12 +129,12 @@ class Execution:
         if failure is not None:
             raise failure
 
-    async def _ask(self, resolve: Resolve, name: tuple[str, ...]) -> Sequence[TableBinding]:
-        """Have a table found, off the clock: it may have to be copied from its source first."""
+    async def _off_the_clock(self, answer: Awaitable[T]) -> T:
+        """Await an answer to the worker: a table may have to be copied from its source first."""
         asked_at = time.monotonic()
         self._is_asking = True
         try:
-            return await resolve(name)
+            return await answer
         finally:
             self._is_asking = False
             self._heard_at = time.monotonic()
@@ -229,5 +228,5 @@ def _size_of(folder: Path) -> int:
     size_bytes = 0
     with contextlib.suppress(OSError):  # files come and go while we look
         for path in folder.rglob("*"):
-            size_bytes += path.stat().st_size
+            size_bytes += path.lstat().st_size  # opened indexes are links to their files
     return size_bytes

@@ -16,6 +16,7 @@ class Kind(IntEnum):
 
     TASK = 1  # parent -> worker: one JSON task
     TABLES = 2  # parent -> worker: bindings asked for by ASK, a JSON array
+    VECTOR = 3  # parent -> worker: the vector asked for by EMBED, a JSON array
     READY = 10  # worker -> parent: warm, waiting for a task
     SCHEMA = 11  # worker -> parent: {"columns": [...]} before any BODY
     BODY = 12  # worker -> parent: encoded bytes
@@ -25,6 +26,7 @@ class Kind(IntEnum):
     INLINE = 16  # worker -> parent: the whole answer as an Arrow IPC stream
     KEPT = 17  # worker -> parent: {"size_bytes"} the Parquet at persist_path is complete
     FAILED = 18  # worker -> parent: {"error", "message"}
+    EMBED = 20  # worker -> parent: {"how", "text"} a text of the statement to embed
     END = 19  # worker -> parent: the task is over, the worker is free
 
 

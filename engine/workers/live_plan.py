@@ -8,8 +8,7 @@ counted in the printed plan, and one that is not found by walking is read whole;
 (it forgets that EXCEPT takes NULLs for equal), so what it wrote counts only if it has the same plan.
 """
 
-import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,12 +23,10 @@ from engine.query.push_condition import push_condition
 from engine.query.push_statement import TableName, push_statement
 from engine.query.tokens import words_of
 from engine.workers.channel import Channel
+from engine.workers.plan_paths import limit_of, scan_counts
 from engine.workers.session import READ_ONLY, Sessions
 from engine.workers.statement import asker, plan
 from engine.workers.tasks import LivePlanTask, LiveTable, ScanMode
-
-_SCAN = re.compile(r"^\s*TableScan: (?P<table>.+?)(?: projection=\[.*)?$", re.MULTILINE)
-_LIMIT = re.compile(r"\s*Limit: skip=(\d+), fetch=(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +116,7 @@ def _scans_of(optimized: LogicalPlan, task: LivePlanTask, sql: str) -> list[dict
     for (catalog, schema, table), leaf in _walk(optimized):
         default_catalog, default_schema = _defaults_of(task)
         leaves[catalog or default_catalog, schema or default_schema, table].append(leaf)
-    printed = Counter(match["table"] for match in _SCAN.finditer(optimized.display_indent()))
+    printed = scan_counts(optimized)
     scans = []
     for each in task.live:
         count = sum(printed[name] for name in _printed_names(each, _defaults_of(task)))
@@ -185,7 +182,7 @@ def _walk(
             yield variant.fqn(), _Leaf(columns, condition, limit)
             return
         case "Limit":
-            condition, limit = None, _limit_of(node)
+            condition, limit = None, limit_of(node)
         case "Filter" if type(inputs[0].to_variant()).__name__ == "TableScan":
             # An unreadable condition is one, and not none: no limit passes it.
             condition = _unparsed(node) or ""
@@ -195,11 +192,6 @@ def _walk(
             condition = limit = None
     for child in inputs:
         yield from _walk(child, condition=condition, limit=limit)
-
-
-def _limit_of(node: LogicalPlan) -> int | None:
-    found = _LIMIT.match(node.display_indent())
-    return int(found[1]) + int(found[2]) if found else None
 
 
 def _unparsed(node: LogicalPlan) -> str | None:

@@ -21,7 +21,8 @@ import orjson
 import structlog
 
 from engine.errors import Overloaded, Unavailable
-from engine.workers.execution import Execution, Limits, Resolve
+from engine.workers.answers import NO_ANSWERS, Answers
+from engine.workers.execution import Execution, Limits
 from engine.workers.forker import Forker
 from engine.workers.frames import Kind
 from engine.workers.shape import PoolShape
@@ -117,9 +118,9 @@ class WorkerPool(Generic[TaskT]):
         *,
         limits: Limits,
         on_progress: Callable[[dict[str, int]], None] | None = None,
-        resolve: Resolve | None = None,
+        answers: Answers = NO_ANSWERS,
     ) -> dict[str, Any]:
-        """Run a task that has a report and no rows; ``resolve`` answers its questions for tables.
+        """Run a task that has a report and no rows; ``answers`` are to its questions.
 
         Returns:
             The report: see ``engine.workers.child``.
@@ -129,7 +130,7 @@ class WorkerPool(Generic[TaskT]):
         """
         report: dict[str, Any] = {}
         async with self.execute(workspace_id, task, limits) as execution:
-            async for kind, body in execution.frames(resolve):
+            async for kind, body in execution.frames(answers):
                 if kind is Kind.DONE:
                     report = orjson.loads(body)
                 elif kind is Kind.PROGRESS and on_progress is not None:

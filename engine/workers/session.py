@@ -8,6 +8,9 @@ The trap: each context has a cache of metadata of its own. A provider reads the 
 into that of the first context that scans it, and any other would read them for every query. So
 providers are never shared, and the contexts are few: a cache may hold 50 MB.
 
+While a statement is planned, an index may stand in for a table (:meth:`Sessions.swap`): it has the same
+rows, or all that the statement can need of them.
+
 Files are reached through an object store rooted at the data folder, so plans and errors show
 ``datasets/…``, never a path of the machine.
 """
@@ -15,15 +18,22 @@ Files are reached through an object store rooted at the data folder, so plans an
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOptions
+from datafusion import DataFrame, RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOptions
 from datafusion.catalog import Catalog, Schema, Table
 from datafusion.object_store import LocalFileSystem
 
 from engine.errors import Unavailable
+from engine.query.parse import names_all_columns
+from engine.query.tokens import words_of
+from engine.workers.distance_sql import has_vector_distance
+from engine.workers.open_indexes import OpenIndexes
+from engine.workers.search_functions import SearchFunctions
 from engine.workers.tasks import ScanMode, TableBinding
 
 STORE_URL = "tidemill://data/"
@@ -40,9 +50,15 @@ READ_ONLY = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_
 class _Room:
     """A context, the names it has now, and what it has read."""
 
-    def __init__(self, context: SessionContext) -> None:
+    def __init__(
+        self, context: SessionContext, functions: SearchFunctions, defaults: tuple[str, str]
+    ) -> None:
         self.context = context
+        self.functions = functions
+        self.defaults = defaults
         self.tables: tuple[TableBinding, ...] = ()
+        self.is_swapped = False
+        self.sql = ""
         self._providers: OrderedDict[str, Table] = OrderedDict()
 
     def provider(self, path: str, make: Callable[[], Table]) -> Table:
@@ -59,6 +75,7 @@ class _Room:
         for catalog, schema, table in {(b.catalog, b.schema, b.table) for b in self.tables}:
             _schema_of(self.context, catalog, schema).deregister_table(table)
         self.tables = ()
+        self.is_swapped = False
 
 
 class Sessions:
@@ -72,6 +89,8 @@ class Sessions:
         self._keeper = SessionContext()
         self._rooms: OrderedDict[tuple[str, str, ScanMode], _Room] = OrderedDict()
         self._number = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="search")
+        self.indexes = OpenIndexes(self._spill_folder / "indexes")
 
     def open(
         self,
@@ -81,11 +100,13 @@ class Sessions:
         default_schema: str,
         memory_bytes: int | None,
         scan: ScanMode,
+        sql: str = "",
     ) -> SessionContext:
         """Return a context that knows these tables and nothing else.
 
         Args:
             tables: what names stand for.
+            sql: the statement: it decides whether generated columns are read.
             default_catalog: of names without one.
             default_schema: of names without one.
             memory_bytes: what operators may reserve; None when nothing will run.
@@ -96,22 +117,82 @@ class Sessions:
         room = self._rooms.get(key)
         if room is None:
             config = _config(scan).with_default_catalog_and_schema(default_catalog, default_schema)
-            room = self._rooms[key] = _Room(SessionContext(config, runtime))
+            context = SessionContext(config, runtime)
+            functions = SearchFunctions(self.indexes, self.name_rows, self.name_files, self._thread)
+            functions.register(context)
+            room = self._rooms[key] = _Room(context, functions, key[:2])
             if len(self._rooms) > _CONTEXTS_MAX:
                 self._rooms.popitem(last=False)
         self._rooms.move_to_end(key)
-        if room.tables != tuple(tables):
+        room.sql = sql
+        chosen = tuple(_as_read(binding, sql) for binding in tables)
+        if room.is_swapped or room.tables != chosen:
             room.clear()
-            self._register(room, tables)
+            self._register(room, chosen)
         else:
-            for binding in tables:
+            for binding in chosen:
                 _check_files(binding)
         return room.context
 
     def bind(self, context: SessionContext, tables: Sequence[TableBinding]) -> None:
         """Make more tables known to a context, for this query alone."""
-        room = next(room for room in self._rooms.values() if room.context is context)
-        self._register(room, tables)
+        room = self._room_of(context)
+        self._register(room, [_as_read(binding, room.sql) for binding in tables])
+
+    def tables_of(self, context: SessionContext) -> tuple[TableBinding, ...]:
+        """Return what a context knows now."""
+        return self._room_of(context).tables
+
+    def find(self, context: SessionContext, name: tuple[str, ...]) -> TableBinding | None:
+        """Return the table that a name of one to three parts means, if the context knows it."""
+        room = self._room_of(context)
+        full = (*room.defaults[: len(room.defaults) + 1 - len(name)], *name)
+        return next((table for table in room.tables if table.name == full), None)
+
+    def functions_of(self, context: SessionContext) -> SearchFunctions:
+        """Return the search functions of a context."""
+        return self._room_of(context).functions
+
+    def swap(self, context: SessionContext, binding: TableBinding, provider: Table) -> None:
+        """Let something else stand for a table, for this query alone."""
+        room = self._room_of(context)
+        schema = _schema_of(context, binding.catalog, binding.schema)
+        schema.deregister_table(binding.table)
+        schema.register_table(binding.table, provider)
+        room.is_swapped = True
+
+    def name_rows(self, name: str, rows: pa.Table) -> DataFrame:
+        """Make rows readable under a name that plans show."""
+        quoted = _quoted(name)
+        batches = rows.to_batches() or [pa.RecordBatch.from_pylist([], rows.schema)]
+        self._keeper.register_record_batches(quoted, [batches])
+        return self._take_frame(quoted)
+
+    def name_files(self, name: str, folder: str) -> DataFrame:
+        """Make a folder of Parquet files readable under a name that plans show."""
+        quoted = _quoted(name)
+        self._keeper.register_parquet(quoted, self._url(folder) + "/")
+        return self._take_frame(quoted)
+
+    def rows_in_order(self, path: str, name: tuple[str | None, str | None, str]) -> DataFrame:
+        """Read the rows by number of a table, under its name, in the order of their numbers."""
+        catalog, schema, table = name
+        config = _config(ScanMode.SINGLE)
+        context = SessionContext(config, self._runtime_of(None))
+        inner = self._new_name()
+        self._keeper.register_arrow(inner, self._url(path))
+        provider = self._take(inner)
+        owner = _schema_of(context, catalog or "datafusion", schema or "public")
+        owner.register_table(table, provider)
+        return context.table(".".join(_quoted(part) for part in name if part is not None))
+
+    def _take_frame(self, quoted: str) -> DataFrame:
+        frame = self._keeper.table(quoted)
+        self._keeper.deregister_table(quoted)
+        return frame
+
+    def _room_of(self, context: SessionContext) -> _Room:
+        return next(room for room in self._rooms.values() if room.context is context)
 
     def _register(self, room: _Room, tables: Sequence[TableBinding]) -> None:
         for binding in tables:
@@ -140,6 +221,9 @@ class Sessions:
     def _provider(self, room: _Room, binding: TableBinding) -> Table:
         _check_files(binding)
         stored = self._stored(room, binding)
+        if stored is not None and binding.file is not None and binding.file == binding.rows:
+            visible = self.indexes.visible(binding)
+            return self._keeper.read_table(stored).select(*map(_quoted, visible)).into_view()
         given = self._given(binding.ipc)
         if stored is None or given is None:
             provider = stored or given
@@ -166,9 +250,15 @@ class Sessions:
 
     def _read(self, path: str, is_folder: bool) -> Table:
         name = self._new_name()
-        url = STORE_URL + Path(path).relative_to(self._data_folder).as_posix()
-        self._keeper.register_parquet(name, url + "/" if is_folder else url)
+        url = self._url(path)
+        if path.endswith(".arrow"):
+            self._keeper.register_arrow(name, url)
+        else:
+            self._keeper.register_parquet(name, url + "/" if is_folder else url)
         return self._take(name)
+
+    def _url(self, path: str) -> str:
+        return STORE_URL + Path(path).relative_to(self._data_folder).as_posix()
 
     def _new_name(self) -> str:
         self._number += 1
@@ -178,6 +268,20 @@ class Sessions:
         provider = self._keeper.table_provider(name)
         self._keeper.deregister_table(name)
         return provider
+
+
+def _as_read(binding: TableBinding, sql: str) -> TableBinding:
+    """Read generated columns, which only the rows by number have, when the statement may name them."""
+    if not binding.generated or binding.rows is None:
+        return binding
+    words = {name.lower() for name in binding.generated}
+    if has_vector_distance(sql) or names_all_columns(sql) or not words.isdisjoint(words_of(sql)):
+        return replace(binding, folder=None, file_count=0, file=binding.rows)
+    return binding
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _check_files(binding: TableBinding) -> None:

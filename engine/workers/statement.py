@@ -5,8 +5,9 @@ its rows; keeping them may take longer.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -18,11 +19,14 @@ from engine.errors import ResourceExhausted
 from engine.query.duplicates import Renamed, rename_duplicates, shown_names
 from engine.query.parse import parse_sql
 from engine.workers.channel import Channel
+from engine.workers.distance_sql import has_vector_distance, write_distances
 from engine.workers.failures import missing_table
 from engine.workers.frames import Kind
+from engine.workers.index_use import use_indexes
 from engine.workers.keeper import Keeper
+from engine.workers.search_functions import Embed, no_embedding
 from engine.workers.session import READ_ONLY, Sessions
-from engine.workers.tasks import QueryTask, TableBinding, load_bindings
+from engine.workers.tasks import EmbeddingBinding, QueryTask, TableBinding, load_bindings
 
 _ASKS_MAX = 256
 _SMALL_BYTES = 64 * 1024
@@ -40,10 +44,13 @@ def run_statement(task: QueryTask, channel: Channel, sessions: Sessions) -> None
         default_schema=task.default_schema,
         memory_bytes=task.memory_bytes,
         scan=task.scan,
+        sql=task.sql,
     )
     if task.terms_max is not None:
         parse_sql(task.sql, terms_max=task.terms_max)
-    frame, renamed = plan(task.sql, context, sessions, ask)
+    frame, renamed = plan(task.sql, context, sessions, ask, embedder(task, channel))
+    if use_indexes(frame, context, sessions, (task.default_catalog, task.default_schema)):
+        frame = context.sql(renamed.sql, options=READ_ONLY)
     schema = _display_schema(frame.schema(), renamed)
     channel.send_json(Kind.SCHEMA, {"columns": schema.names})
     encoder = open_encoder(task.encoding, schema) if task.encoding != "none" else None
@@ -72,15 +79,27 @@ def run_statement(task: QueryTask, channel: Channel, sessions: Sessions) -> None
 
 
 def plan(
-    sql: str, context: SessionContext, sessions: Sessions, ask: Ask
+    sql: str, context: SessionContext, sessions: Sessions, ask: Ask, embed: Embed = no_embedding
 ) -> tuple[DataFrame, Renamed]:
-    """Plan a statement, asking for tables nobody bound and renaming repeated output columns."""
-    renamed = Renamed(sql)
+    """Plan a statement, asking for tables nobody bound and renaming repeated output columns.
+
+    Search functions in it answer without rows: see ``engine.workers.index_use``.
+    """
+    functions = sessions.functions_of(context)
     asked: set[str] = set()
+
+    def find(name: tuple[str, ...]) -> TableBinding | None:
+        return _find_table(name, context, sessions, ask)
+
+    functions.begin(find, embed)
+    renamed = Renamed(_written(sql, context, sessions))
     while True:
+        functions.restart()
         try:
             return context.sql(renamed.sql, options=READ_ONLY), renamed
         except Exception as error:
+            if functions.failure is not None:
+                raise functions.failure from None
             name = missing_table(error)
             if name is not None and name not in asked and len(asked) < _ASKS_MAX:
                 asked.add(name)
@@ -88,6 +107,7 @@ def plan(
                 if not bindings:
                     raise
                 sessions.bind(context, bindings)
+                renamed = Renamed(_written(sql, context, sessions))
                 continue
             again = rename_duplicates(renamed, str(error))
             if again is None:
@@ -105,6 +125,37 @@ def asker(channel: Channel) -> Ask:
         return load_bindings(orjson.loads(body))
 
     return ask
+
+
+def embedder(task: QueryTask, channel: Channel) -> Embed:
+    """Make what turns a text of the statement into a vector: the parent did, or is asked to now."""
+    known = {(each.fingerprint, each.text): each.vector for each in task.embedded}
+
+    def embed(how: EmbeddingBinding, text: str) -> Sequence[float]:
+        key = how.fingerprint, text
+        if key not in known:
+            channel.send_json(Kind.EMBED, {"how": asdict(how), "text": text})
+            channel.flush()
+            _, body = channel.receive()
+            known[key] = tuple(orjson.loads(body))
+        return known[key]
+
+    return embed
+
+
+def _written(sql: str, context: SessionContext, sessions: Sessions) -> str:
+    if not has_vector_distance(sql):
+        return sql
+    return write_distances(sql, sessions.tables_of(context))
+
+
+def _find_table(
+    name: tuple[str, ...], context: SessionContext, sessions: Sessions, ask: Ask
+) -> TableBinding | None:
+    """Find a table that a search function names."""
+    if sessions.find(context, name) is None:
+        sessions.bind(context, ask(name))
+    return sessions.find(context, name)
 
 
 def _stream(

@@ -1,11 +1,9 @@
 """What the parent may ask a worker to do, as pure data.
 
 A task names files by their path below the data folder and carries no secret, no URL and nothing
-of the catalog. It crosses the process border as JSON (:func:`dump_task`, :func:`load_task`); bytes
-travel as base64 inside it, so they must stay small.
+of the catalog. It crosses the process border as JSON: see ``engine.workers.pure_data``.
 """
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +11,9 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
+
+from catalog.index_model import IndexType, Metric
+from engine.workers.pure_data import dump_data, load_data
 
 
 class ScanMode(StrEnum):
@@ -29,12 +30,48 @@ class ScanMode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class EmbeddingBinding:
+    """How texts become the vectors of an index: by which provider, and as how many numbers.
+
+    ``fingerprint`` differs when the same text would become another vector.
+    """
+
+    provider_id: str
+    dimensions: int | None
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexBinding:
+    """An index of a bound table: what it is over, and where it is.
+
+    ``folder`` is its own files, built of the very rows of the binding; None when it is not built, and
+    ``problem`` says why if that is known. ``dimensions`` is the width of its vectors.
+    """
+
+    name: str
+    index_type: IndexType
+    columns: tuple[str, ...]
+    folder: str | None
+    file_count: int
+    problem: str | None = None
+    source_column: str | None = None
+    metric: Metric | None = None
+    language: str | None = None
+    dimensions: int | None = None
+    embedding: EmbeddingBinding | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TableBinding:
     """A name as the SQL resolves it, and where its rows are.
 
     One of ``folder`` (Parquet files of one table version), ``file`` (one Parquet file) and ``ipc`` (a
     small Arrow IPC stream) is set, or ``file`` and ``ipc`` for the rows of both. ``folder`` and ``file``
     are absolute local paths; ``file_count`` is how many files the folder must have.
+
+    ``rows`` is the same rows by number, for searches, with the ``generated`` columns that the folder does
+    not have: see ``engine.indexes.row_store``.
     """
 
     catalog: str
@@ -45,6 +82,23 @@ class TableBinding:
     ipc: bytes | None = None
     size_bytes: int = 0
     file_count: int = 0
+    indexes: tuple[IndexBinding, ...] = ()
+    rows: str | None = None
+    generated: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """Catalog, schema and table."""
+        return self.catalog, self.schema, self.table
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedText:
+    """A text of a statement as a vector of one kind."""
+
+    fingerprint: str
+    text: str
+    vector: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +123,7 @@ class QueryTask:
     spill_bytes: int
     rows_max: int
     result_bytes_max: int
+    embedded: tuple[EmbeddedText, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +201,65 @@ class LivePlanTask:
     default_schema: str
 
 
-Task = QueryTask | ReadTask | LoadTask | ClassifyTask | ProfileTask | LivePlanTask
+@dataclass(frozen=True, slots=True)
+class TextsTask:
+    """Collect the distinct texts of one column that are not embedded yet: see ``engine.workers.texts``.
+
+    ``files`` are the Parquet files of a table version, in order; ``known`` are files of vectors.
+    """
+
+    files: tuple[str, ...]
+    column: str
+    known: tuple[str, ...]
+    output_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOrder:
+    """One index to build, into a folder of its own."""
+
+    folder: str
+    index_type: IndexType
+    columns: tuple[str, ...]
+    metric: Metric | None
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedColumn:
+    """A column of vectors to make of a text column, from files of vectors by hash."""
+
+    name: str
+    source_column: str
+    known: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexTask:
+    """Build indexes of one table version: see ``engine.workers.index_build``.
+
+    ``files`` are its Parquet files, in order. ``rows`` is its rows by number if they are laid out
+    already; else they are written to ``rows_output``, with the generated columns, when an index needs them.
+    """
+
+    files: tuple[str, ...]
+    rows: str | None
+    rows_output: str
+    generated: tuple[GeneratedColumn, ...]
+    orders: tuple[IndexOrder, ...]
+    memory_bytes: int
+
+
+Task = (
+    QueryTask
+    | ReadTask
+    | LoadTask
+    | ClassifyTask
+    | ProfileTask
+    | LivePlanTask
+    | TextsTask
+    | IndexTask
+)
 
 _TASKS: dict[str, type[Task]] = {
     "query": QueryTask,
@@ -155,45 +268,23 @@ _TASKS: dict[str, type[Task]] = {
     "classify": ClassifyTask,
     "profile": ProfileTask,
     "live_plan": LivePlanTask,
+    "texts": TextsTask,
+    "index": IndexTask,
 }
 _NAMES = {task: name for name, task in _TASKS.items()}
 
 
 def dump_task(task: Task) -> bytes:
     """Write a task as JSON: its kind and its fields."""
-    return orjson.dumps([_NAMES[type(task)], task], default=_dump_bytes)
+    return dump_data([_NAMES[type(task)], task])
 
 
 def load_task(data: bytes | bytearray) -> Task:
     """Read what :func:`dump_task` wrote."""
-    name, fields = orjson.loads(data)
-    if "tables" in fields:
-        fields["tables"] = load_bindings(fields["tables"])
-    if "live" in fields:
-        fields["live"] = tuple(LiveTable(**table) for table in fields["live"])
-    if "table" in fields:
-        (fields["table"],) = load_bindings([fields["table"]])
-    if "scan" in fields:
-        fields["scan"] = ScanMode(fields["scan"])
-    if fields.get("ipc") is not None:
-        fields["ipc"] = base64.b64decode(fields["ipc"])
-    return _TASKS[name](**fields)
+    name, value = orjson.loads(data)
+    return load_data(_TASKS[name], value)
 
 
-def dump_bindings(bindings: Sequence[TableBinding]) -> bytes:
-    """Write bindings as one JSON array."""
-    return orjson.dumps(bindings, default=_dump_bytes)
-
-
-def load_bindings(items: list[dict[str, Any]]) -> tuple[TableBinding, ...]:
-    """Read bindings from their JSON objects."""
-    return tuple(
-        TableBinding(**{**item, "ipc": base64.b64decode(item["ipc"]) if item["ipc"] else None})
-        for item in items
-    )
-
-
-def _dump_bytes(value: object) -> str:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    raise TypeError(type(value).__name__)
+def load_bindings(items: Sequence[dict[str, Any]]) -> tuple[TableBinding, ...]:
+    """Make bindings of their JSON objects."""
+    return tuple(load_data(TableBinding, item) for item in items)

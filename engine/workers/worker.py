@@ -20,7 +20,10 @@ _BUFFER_LOW_BYTES = 2 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a process holds: pages in RAM, and private writable address space."""
+    """What a process holds: pages in RAM without those of files, and private writable address space.
+
+    Pages of a mapped file, such as an index, are the kernel's to take back.
+    """
 
     resident_bytes: int
     private_bytes: int
@@ -32,7 +35,8 @@ def memory_of(pid: int) -> Memory:
         pages = Path(f"/proc/{pid}/statm").read_text().split()
     except OSError:
         return Memory(0, 0)
-    return Memory(int(pages[1]) * _PAGE_BYTES, int(pages[5]) * _PAGE_BYTES)
+    resident = int(pages[1]) - int(pages[2])
+    return Memory(resident * _PAGE_BYTES, int(pages[5]) * _PAGE_BYTES)
 
 
 class WorkerGone(Exception):

@@ -26,7 +26,7 @@ def tables(sql: str) -> set[str]:
         ("SELECT * FROM (WITH t AS (SELECT 1 AS x) SELECT x FROM t) s, t, u", {"t", "u"}),
         ("WITH RECURSIVE r AS (SELECT 1 UNION SELECT * FROM r, a) SELECT * FROM r", {"a"}),
         ("SELECT sum(b) OVER t FROM t WINDOW w AS (ORDER BY a), t AS (ORDER BY b)", {"t"}),
-        ("SELECT * FROM bm25_search('a', 'b', 'c') s JOIN d ON true", {"d"}),
+        ("SELECT * FROM bm25_search('a', 'b', 'c') s JOIN d ON true", {"a", "d"}),
         (
             "SELECT * FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.i IN (SELECT i FROM v))",
             {"t", "u", "v"},

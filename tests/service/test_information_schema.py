@@ -63,7 +63,7 @@ async def test_datasets_ready_results_and_views_are_tables(
     views = [
         (catalog, "information_schema", view, "VIEW")
         for catalog in ("datasets", "hotdata")
-        for view in ("columns", "schemata", "tables")
+        for view in ("columns", "indexes", "schemata", "tables")
     ]
     assert sorted(found) == sorted(
         [

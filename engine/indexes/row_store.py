@@ -1,0 +1,129 @@
+"""The rows of a table version by number: what a search finds is taken from here.
+
+One Arrow IPC file, in batches so small that a few rows cost a few batches, each column compressed on
+its own: taking ten rows of two columns reads ten times two buffers. The number of a row is its place
+in the files of the version, read in order; every index of the version counts the same way.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+BATCH_BYTES = 64 * 1024
+BATCH_ROWS_MAX = 1024
+BATCH_ROWS_MIN = 16
+_BATCH_ROWS = b"batch_rows"
+_GENERATED = {b"generated": b"yes"}
+
+
+def generated_field(name: str, dtype: pa.DataType) -> "pa.Field[Any]":
+    """Make the field of a column that the table itself does not have."""
+    return pa.field(name, dtype, metadata=_GENERATED)
+
+
+class RowWriter:
+    """Writes the file. The size of a batch is chosen when the first rows come."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path = path
+        self._schema = schema
+        self._writer: pa.ipc.RecordBatchFileWriter | None = None
+        self._batch_rows = BATCH_ROWS_MAX
+        self._left: list[pa.RecordBatch] = []
+        self._left_rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Take the next rows."""
+        if batch.num_rows == 0:
+            return
+        if self._writer is None:
+            row_bytes = max(1, batch.nbytes // batch.num_rows)
+            fitting = BATCH_BYTES // row_bytes
+            self._batch_rows = max(BATCH_ROWS_MIN, min(fitting, BATCH_ROWS_MAX))
+        self._left.append(batch)
+        self._left_rows += batch.num_rows
+        whole = self._left_rows - self._left_rows % self._batch_rows
+        if whole:
+            rows = pa.Table.from_batches(self._left).combine_chunks()
+            self._put(rows.slice(0, whole))
+            self._left = rows.slice(whole).to_batches()
+            self._left_rows -= whole
+
+    def finish(self) -> None:
+        """Write what is left; the file is whole."""
+        self._put(pa.Table.from_batches(self._left, self._schema).combine_chunks())
+        self._open().close()
+
+    def _put(self, rows: pa.Table) -> None:
+        self._open().write_table(rows.cast(self._schema), max_chunksize=self._batch_rows)
+
+    def _open(self) -> pa.ipc.RecordBatchFileWriter:
+        if self._writer is None:
+            self._writer = pa.ipc.new_file(
+                str(self._path),
+                self._schema.with_metadata({_BATCH_ROWS: str(self._batch_rows)}),
+                options=pa.ipc.IpcWriteOptions(compression="lz4"),
+            )
+        return self._writer
+
+
+class RowStore:
+    """An open file of rows, mapped into memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._source = pa.memory_map(str(path))
+        self._reader = pa.ipc.open_file(self._source)
+        metadata = self._reader.schema.metadata
+        self._batch_rows = int(metadata[_BATCH_ROWS])
+        self._readers: dict[tuple[int, ...], pa.ipc.RecordBatchFileReader] = {}
+        self.schema = self._reader.schema.remove_metadata()
+
+    def visible(self, generated: Collection[str]) -> list[str]:
+        """Name the columns of the table, and of the generated ones those that still belong to it."""
+        return [
+            field.name
+            for field in self.schema
+            if field.metadata != _GENERATED or field.name in generated
+        ]
+
+    def take(self, rows: np.ndarray, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return rows by number, in the order asked for.
+
+        Args:
+            rows: int64 numbers, each below the number of rows.
+            columns: names of the columns wanted; None = all.
+        """
+        wanted = self.schema.names if columns is None else columns
+        places = [self.schema.get_field_index(name) for name in wanted]
+        schema = pa.schema([self.schema.field(place) for place in places])
+        if not len(rows) or not places:
+            return schema.empty_table() if places else pa.table({}).slice(0, 0)
+        reader = self._reader_of(tuple(sorted(places)))
+        batches = rows // self._batch_rows
+        order = np.argsort(batches, kind="stable")
+        pieces = []
+        edges = np.flatnonzero(np.diff(batches[order])) + 1
+        for group in np.split(order, edges):
+            batch = reader.get_batch(int(batches[group[0]]))
+            pieces.append(batch.take(rows[group] % self._batch_rows))
+        found = pa.Table.from_batches(pieces).select(list(wanted)).combine_chunks()
+        return found.take(np.argsort(order, kind="stable"))
+
+    def batches(self, columns: Sequence[str]) -> Iterable[pa.RecordBatch]:
+        """Yield some columns of all rows, in order."""
+        places = tuple(sorted(self.schema.get_field_index(name) for name in columns))
+        reader = self._reader_of(places)
+        for number in range(reader.num_record_batches):
+            yield reader.get_batch(number)
+
+    def _reader_of(self, places: tuple[int, ...]) -> pa.ipc.RecordBatchFileReader:
+        if len(places) == len(self.schema):
+            return self._reader
+        reader = self._readers.get(places)
+        if reader is None:
+            options = pa.ipc.IpcReadOptions(included_fields=list(places))
+            reader = self._readers[places] = pa.ipc.open_file(self._source, options=options)
+        return reader

@@ -1,0 +1,389 @@
+"""Indexes of tables: ordered, built over the version that is read, listed and deleted.
+
+An index that a client waits for exists from the moment it is built. One that a job builds is there at
+once, pending, and shows why if it cannot be built. The trap: while an index is built its table may get
+another version; then it is built again over that.
+"""
+
+import base64
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import orjson
+import pyarrow as pa
+from sqlalchemy import Connection
+
+from catalog.errors import CatalogError, Superseded
+from catalog.index_model import BuiltIndex, Index, IndexBuild, IndexType
+from catalog.model import Job
+from catalog.store import datasets as dataset_store
+from catalog.store import indexes as index_store
+from catalog.store import remote_tables as table_store
+from engine import errors
+from engine.service.context import Caller, Engine
+from engine.service.index_build import VersionFiles, build_indexes, rows_key_of
+from engine.service.index_orders import NewIndex, check_order
+from engine.service.jobs import enqueue, handles
+from engine.service.paging import clamp_page
+from engine.service.sync import ensure_synced
+from engine.service.work import DirectWork, Work
+from engine.translate import to_engine_error, translated
+
+TABLE_JOB = "create_index"
+DATASET_JOB = "create_dataset_index"
+_MOVED_MAX = 5
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlace:
+    """A remote table, by the names in its address."""
+
+    connection_id: str
+    schema: str
+    table: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexDetail:
+    """An index and what is built of it; None of the last two while nothing is."""
+
+    index: Index
+    is_ready: bool
+    row_count: int | None
+    size_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedIndex:
+    """An index in a listing of all tables; ``connection_id`` is None of a dataset."""
+
+    detail: IndexDetail
+    connection_id: str | None
+    schema_name: str
+    table_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPage:
+    """One page of indexes by name."""
+
+    items: tuple[ListedIndex, ...]
+    limit: int
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What is indexed: a version of a remote table or dataset, and its indexes."""
+
+    name: str
+    version: VersionFiles
+    indexes: tuple[BuiltIndex, ...]
+
+
+Place = TablePlace | str
+"""A remote table, or the id of a dataset."""
+
+
+@translated
+async def create_index(
+    engine: Engine, caller: Caller, place: Place, order: NewIndex, *, is_async: bool = False
+) -> IndexDetail | Job:
+    """Make an index; with ``is_async`` leave building it to a job.
+
+    A remote table without a copy is synced first.
+
+    Raises:
+        InvalidRequest: the order breaks a rule, or the rows are not what the index is for.
+        NotFound: the workspace has no such table or dataset.
+        Conflict: the table has an index of this name.
+        EngineError: the table could not be synced, or texts not be embedded.
+    """
+    owner_id, schema, present = await _look_up(engine, caller, place)
+    if order.index_name.strip() in {each.index.name for each in present}:
+        raise errors.Conflict(f"Index '{order.index_name.strip()}' already exists on this table")
+    index = await check_order(engine, caller.workspace_id, order, schema=schema, present=present)
+    index = replace(
+        index,
+        table_id=owner_id if isinstance(place, TablePlace) else None,
+        dataset_id=owner_id if isinstance(place, str) else None,
+    )
+    if is_async:
+        return await enqueue(
+            engine,
+            caller,
+            job_type=TABLE_JOB if isinstance(place, TablePlace) else DATASET_JOB,
+            payload={"index_id": index.id, "place": _place_fields(place)},
+            before=lambda conn: index_store.insert_index(conn, index),
+        )
+    return await _make(
+        engine, caller.workspace_id, place, index, DirectWork(engine.db), is_new=True
+    )
+
+
+@translated
+async def list_indexes(engine: Engine, caller: Caller, place: Place) -> tuple[IndexDetail, ...]:
+    """List the indexes of a table or dataset by name; raise ``NotFound``."""
+    _, _, present = await _look_up(engine, caller, place)
+    return tuple(map(_detail, present))
+
+
+@translated
+async def list_all_indexes(  # noqa: PLR0913 - the filters of one listing, all keyword
+    engine: Engine,
+    caller: Caller,
+    *,
+    connection_id: str | None,
+    schema: str | None,
+    table: str | None,
+    index_type: str | None,
+    limit: int | None,
+    cursor: str | None,
+) -> IndexPage:
+    """List the indexes of all tables by name, 1 to 1000 on a page, 100 unless told.
+
+    Raises:
+        InvalidRequest: the cursor is not one of ours, or the type does not exist.
+    """
+    if index_type is not None and index_type not in set(IndexType):
+        raise errors.InvalidRequest(f"index_type must be one of {', '.join(IndexType)}")
+    effective, _ = clamp_page(limit, None)
+    rows = await engine.db.read(
+        index_store.list_page,
+        caller.workspace_id,
+        connection_id=connection_id,
+        schema_name=schema,
+        table_name=table,
+        index_type=None if index_type is None else IndexType(index_type),
+        after=None if cursor is None else _read_cursor(cursor),
+        limit=effective + 1,
+    )
+    items = tuple(map(_listed, rows[:effective]))
+    more = len(rows) > effective
+    return IndexPage(items, effective, _write_cursor(items[-1].detail.index) if more else None)
+
+
+@translated
+async def delete_index(engine: Engine, caller: Caller, place: Place, name: str) -> None:
+    """Delete an index; raise ``NotFound``. A generated column goes with it."""
+    owner_id, _, _ = await _look_up(engine, caller, place)
+    await engine.db.write(index_store.delete_index, caller.workspace_id, owner_id, name)
+
+
+async def build_missing(engine: Engine, caller: Caller, dataset_id: str) -> None:
+    """Have jobs build the indexes of a dataset that are not built over the version SQL reads now."""
+    subject = await engine.db.read(_dataset_subject, caller.workspace_id, dataset_id)
+    for each in subject.indexes:
+        if each.build is None:
+            await enqueue(
+                engine,
+                caller,
+                job_type=DATASET_JOB,
+                payload={"index_id": each.index.id, "place": _place_fields(dataset_id)},
+                dedupe_key=f"index {each.index.id}",
+            )
+
+
+@handles(TABLE_JOB)
+async def _run_table_job(engine: Engine, job: Job, work: Work) -> None:
+    await _run_job(engine, job, work)
+
+
+@handles(DATASET_JOB)
+async def _run_dataset_job(engine: Engine, job: Job, work: Work) -> None:
+    await _run_job(engine, job, work)
+
+
+async def _run_job(engine: Engine, job: Job, work: Work) -> None:
+    index = await engine.db.read(index_store.find_index, job.payload["index_id"])
+    if index is None:
+        raise errors.NotFound("The index was deleted before it was built")
+    place = _read_place(job.payload["place"])
+    try:
+        await _make(engine, job.workspace_id, place, index, work, is_new=False)
+    except (errors.EngineError, CatalogError) as error:
+        known = error if isinstance(error, errors.EngineError) else to_engine_error(error)
+        with contextlib.suppress(CatalogError):
+            message = known.message if known is not None else "Internal error"
+            await engine.db.write(index_store.record_failure, [index.id], message)
+        raise
+
+
+async def _make(
+    engine: Engine, workspace_id: str, place: Place, index: Index, work: Work, *, is_new: bool
+) -> IndexDetail:
+    """Build an index over the version that is read, and commit it while it is that."""
+    for _ in range(_MOVED_MAX):
+        async with engine.builds.of(index.owner_id):
+            subject = await _subject(engine, workspace_id, place)
+            # A first sync, or a refresh meanwhile, has built it along with its rows.
+            is_built = any(
+                each.index.id == index.id and each.build is not None for each in subject.indexes
+            )
+            builds = (
+                []
+                if is_built
+                else await build_indexes(
+                    engine, subject.version, [index], subject.indexes, work.report
+                )
+            )
+            effect = partial(_commit, place, subject, index, builds, is_new=is_new)
+            with contextlib.suppress(Superseded):
+                return _detail(await work.commit(effect, to_result=_result_of))
+    raise errors.Unavailable(
+        f"Table '{subject.name}' was refreshed again and again while it was indexed"
+    )
+
+
+def _commit(
+    place: Place,
+    subject: _Subject,
+    index: Index,
+    builds: Sequence[IndexBuild],
+    conn: Connection,
+    *,
+    is_new: bool,
+) -> BuiltIndex:
+    version = subject.version
+    _lock_version(conn, place, version)
+    if is_new:
+        index_store.insert_index(conn, index)
+    index_store.add_builds(conn, builds, rows_key=rows_key_of(subject.indexes))
+    for each in index_store.list_built(conn, version.owner_id, version.version_id):
+        if each.index.id == index.id:
+            return each
+    raise errors.NotFound("The index was deleted while it was built")
+
+
+def _result_of(built: BuiltIndex) -> dict[str, Any]:
+    return index_fields(_detail(built))
+
+
+def _lock_version(conn: Connection, place: Place, version: VersionFiles) -> None:
+    """Keep the version from being replaced before the end of the transaction."""
+    if isinstance(place, str):
+        dataset = dataset_store.lock_dataset(conn, version.workspace_id, place)
+        read = dataset_store.get_version(
+            conn, version.workspace_id, place, dataset.effective_version
+        )
+        current: str | None = read.id
+    else:
+        table_store.lock_connection(conn, version.workspace_id, place.connection_id)
+        current = table_store.lock_version(conn, version.owner_id)
+    if current != version.version_id:
+        raise Superseded("The table has another version by now")
+
+
+async def _look_up(
+    engine: Engine, caller: Caller, place: Place
+) -> tuple[str, pa.Schema, tuple[BuiltIndex, ...]]:
+    """Return the id, the columns and the indexes of what is indexed, as far as they are known."""
+    if isinstance(place, str):
+        subject = await engine.db.read(_dataset_subject, caller.workspace_id, place)
+        return subject.version.owner_id, _schema(subject.version.schema_ipc), subject.indexes
+    found = await engine.db.read(
+        table_store.get_table, caller.workspace_id, place.connection_id, place.schema, place.table
+    )
+    if found.is_live:
+        raise errors.InvalidRequest(
+            "The table is read live: there is no copy to index. Set its mode to cached first."
+        )
+    return found.table.id, _schema(found.table.read_schema_ipc), found.indexes
+
+
+async def _subject(engine: Engine, workspace_id: str, place: Place) -> _Subject:
+    """Return what is read now, after a first sync if need be."""
+    if isinstance(place, str):
+        return await engine.db.read(_dataset_subject, workspace_id, place)
+    found = await engine.db.read(
+        table_store.get_table, workspace_id, place.connection_id, place.schema, place.table
+    )
+    found = await ensure_synced(engine, found)
+    assert found.table.version_id is not None
+    version = VersionFiles(
+        workspace_id,
+        found.table.id,
+        found.table.version_id,
+        found.files,
+        found.table.read_schema_ipc,
+    )
+    return _Subject(found.name, version, found.indexes)
+
+
+def _dataset_subject(conn: Connection, workspace_id: str, dataset_id: str) -> _Subject:
+    dataset = dataset_store.get_dataset(conn, workspace_id, dataset_id)
+    version = dataset_store.get_version(conn, workspace_id, dataset_id, dataset.effective_version)
+    files = VersionFiles(workspace_id, dataset_id, version.id, version.files, version.schema_ipc)
+    indexes = index_store.list_built(conn, dataset_id, version.id)
+    return _Subject(dataset.table_name, files, indexes)
+
+
+def index_fields(detail: IndexDetail) -> dict[str, Any]:
+    """Show an index as clients see it, also as the result of a job."""
+    index = detail.index
+    return {
+        "index_name": index.name,
+        "index_type": index.index_type.value,
+        "columns": list(index.columns),
+        "source_column": index.source_column,
+        "metric": None if index.metric is None else index.metric.value,
+        "status": "ready" if detail.is_ready else "pending",
+        "error_message": index.error_message,
+        "language": index.language,
+        "embedding_provider_id": index.embedding_provider_id,
+        "description": index.description,
+        "row_count": detail.row_count,
+        "size_bytes": detail.size_bytes,
+        "created_at": index.created_at.isoformat().replace("+00:00", "Z"),
+        "updated_at": index.updated_at.isoformat().replace("+00:00", "Z"),
+    }
+
+
+def _detail(built: BuiltIndex) -> IndexDetail:
+    build = built.build
+    if build is None:
+        return IndexDetail(built.index, is_ready=False, row_count=None, size_bytes=None)
+    return IndexDetail(
+        built.index, is_ready=True, row_count=build.row_count, size_bytes=build.size_bytes
+    )
+
+
+def _listed(row: Mapping[str, Any]) -> ListedIndex:
+    index = index_store.index_of(row)
+    detail = IndexDetail(index, row["build_id"] is not None, row["row_count"], row["size_bytes"])
+    return ListedIndex(detail, row["connection_id"], row["schema_name"], row["table_name"])
+
+
+def _schema(schema_ipc: bytes) -> pa.Schema:
+    return pa.ipc.read_schema(pa.py_buffer(schema_ipc))
+
+
+def _place_fields(place: Place) -> dict[str, str]:
+    if isinstance(place, str):
+        return {"dataset_id": place}
+    return {
+        "connection_id": place.connection_id,
+        "schema": place.schema,
+        "table": place.table,
+    }
+
+
+def _read_place(fields: Mapping[str, str]) -> Place:
+    return fields["dataset_id"] if "dataset_id" in fields else TablePlace(**fields)
+
+
+def _write_cursor(index: Index) -> str:
+    key = orjson.dumps([index.name, index.id])
+    return base64.urlsafe_b64encode(key).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[str, str]:
+    with contextlib.suppress(ValueError):
+        key = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        match key:
+            case [str(name), str(index_id)]:
+                return name, index_id
+    raise errors.InvalidRequest("Invalid pagination cursor")

@@ -1,0 +1,91 @@
+"""Writes ``vector_distance(column, 'text')`` as the distance it stands for.
+
+The function takes a column as a name, which no function of an engine does: the name leads to a vector index,
+and that to the column of vectors, the metric and, of a text, the provider. So it is replaced in the tokens
+of the statement, and everything else stays as it was written.
+"""
+
+from collections.abc import Sequence
+
+from sqlglot.tokenizer_core import Token, TokenType
+
+from catalog.index_model import IndexType
+from engine.errors import SqlInvalid
+from engine.query.tokens import tokenize
+from engine.workers.tasks import IndexBinding, TableBinding
+
+_NAME = "vector_distance"
+_FUNCTIONS = {"l2": "l2_distance", "cosine": "cosine_distance", "dot": "negative_dot_product"}
+
+
+def has_vector_distance(sql: str) -> bool:
+    """Tell whether there may be something to replace."""
+    return _NAME in sql.lower()
+
+
+def write_distances(sql: str, tables: Sequence[TableBinding]) -> str:
+    """Replace every ``vector_distance`` whose column has a vector index in one of the tables.
+
+    Raises:
+        SqlInvalid: two tables have a vector index on the column, of different kinds.
+    """
+    tokens = tokenize(sql)
+    pieces: list[str] = []
+    at = 0
+    for place, token in enumerate(tokens[:-3]):
+        if token.text.lower() != _NAME or tokens[place + 1].token_type is not TokenType.L_PAREN:
+            continue
+        last = _last_part(tokens, place + 2)
+        if last is None:
+            continue
+        column = tokens[last]
+        index = _index_of(_folded(column), tables)
+        if index is None or index.metric is None:
+            continue
+        pieces += [
+            sql[at : token.start],
+            _FUNCTIONS[index.metric],
+            sql[token.end + 1 : column.start],
+        ]
+        pieces.append('"' + index.columns[0].replace('"', '""') + '"')
+        at = column.end + 1
+        text = tokens[last + 2] if last + 2 < len(tokens) else None
+        if index.embedding is not None and text is not None and text.token_type is TokenType.STRING:
+            how = index.embedding
+            key = f"{how.fingerprint}:{how.dimensions or ''}"
+            pieces += [sql[at : text.start], f"embedding('{how.provider_id}', '{key}', "]
+            pieces += [sql[text.start : text.end + 1], ")"]
+            at = text.end + 1
+    return "".join([*pieces, sql[at:]])
+
+
+def _last_part(tokens: Sequence[Token], start: int) -> int | None:
+    """Find the last part of a dotted name that a comma follows."""
+    place = start
+    while place + 1 < len(tokens):
+        after = tokens[place + 1].token_type
+        if after is TokenType.COMMA:
+            return place
+        if after is not TokenType.DOT:
+            return None
+        place += 2
+    return None
+
+
+def _folded(token: Token) -> str:
+    return token.text if token.token_type is TokenType.IDENTIFIER else token.text.lower()
+
+
+def _index_of(column: str, tables: Sequence[TableBinding]) -> IndexBinding | None:
+    found = {
+        (index.columns, index.metric, index.embedding): index
+        for table in tables
+        for index in table.indexes
+        if index.index_type is IndexType.VECTOR and column in (*index.columns, index.source_column)
+    }
+    if len(found) > 1:
+        raise SqlInvalid(
+            f"vector_distance: more than one vector index has the column '{column}'. Compare with "
+            "l2_distance, cosine_distance or negative_dot_product instead."
+        )
+    return next(iter(found.values()), None)

@@ -1,0 +1,227 @@
+"""Builds indexes of one table version inside a worker: files in, folders of files out.
+
+The rows are read once, in order; their numbers are their places. Searches need the rows by number too
+(``engine.indexes.row_store``), which are written along the way unless the version has them. The trap: a
+generated column is made of vectors that are looked up by the hash of a text, so the files of vectors must
+have them all.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from catalog.index_model import IndexType
+from engine.errors import InvalidRequest
+from engine.indexes.analyzers import DEFAULT_LANGUAGE
+from engine.indexes.bm25 import Bm25Builder, Bm25Spec
+from engine.indexes.columns import check_columns
+from engine.indexes.distances import as_matrix
+from engine.indexes.row_store import RowStore, RowWriter, generated_field
+from engine.indexes.vector import VectorBuilder, VectorSpec
+from engine.workers.session import Sessions
+from engine.workers.sorted_copy import write_sorted_copy
+from engine.workers.tasks import IndexOrder, IndexTask
+from engine.workers.texts import hash_of
+
+_BATCH_ROWS = 16_384
+_THREADS = 2
+
+Report = Callable[[int], None]
+
+
+def build_indexes(task: IndexTask, sessions: Sessions, report: Report) -> dict[str, Any]:
+    """Build what a task orders.
+
+    Args:
+        task: what to build.
+        sessions: of the worker.
+        report: told of the rows done, over all indexes.
+
+    Returns:
+        ``row_count``; ``has_rows``: whether the rows by number were written; ``built``: for each order
+        the names of its ``files`` and its ``dimensions``, null but for vectors.
+
+    Raises:
+        InvalidRequest: a column is gone, or does not hold what the index is for.
+    """
+    progress = _Progress(report)
+    searched = [order for order in task.orders if order.index_type is not IndexType.SORTED]
+    source = _Source(task)
+    for order in task.orders:
+        check_columns(order.index_type, order.columns, source.schema)
+    dimensions: dict[str, int] = {}
+    has_rows = bool(searched) and task.rows is None
+    if has_rows:
+        source.write_rows(Path(task.rows_output), progress)
+    for order in searched:
+        Path(order.folder).mkdir()
+        if order.index_type is IndexType.BM25:
+            _build_bm25(order, source, task.memory_bytes, progress)
+        else:
+            dimensions[order.folder] = _build_vector(order, source, progress)
+    for order in task.orders:
+        if order.index_type is IndexType.SORTED:
+            Path(order.folder).mkdir()
+            write_sorted_copy(task, order, sessions, progress.step())
+    return {
+        "row_count": source.row_count,
+        "has_rows": has_rows,
+        "built": [
+            {
+                "files": sorted(path.name for path in Path(order.folder).iterdir()),
+                "dimensions": dimensions.get(order.folder),
+            }
+            for order in task.orders
+        ],
+    }
+
+
+class _Progress:
+    """Adds up the rows of one index after the other."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._done = 0
+
+    def step(self) -> Report:
+        """Return what the next index reports its rows to."""
+        before = self._done
+
+        def report(rows: int) -> None:
+            self._done = before + rows
+            self._report(self._done)
+
+        return report
+
+
+class _Source:
+    """The rows of a table version, with the generated columns."""
+
+    def __init__(self, task: IndexTask) -> None:
+        self._files = task.files
+        self._generated = task.generated
+        self._rows = task.rows
+        self.row_count = sum(pq.read_metadata(path).num_rows for path in task.files)
+        self._vectors = {column.name: _Vectors.load(column.known) for column in task.generated}
+        self.schema = self._schema()
+
+    def _schema(self) -> pa.Schema:
+        if self._rows is not None:
+            return RowStore(Path(self._rows)).schema
+        schema = pq.read_schema(self._files[0]).remove_metadata()
+        for column in self._generated:
+            vector = pa.list_(pa.float32(), self._vectors[column.name].width)
+            schema = schema.append(generated_field(column.name, vector))
+        return schema
+
+    def write_rows(self, path: Path, progress: _Progress) -> None:
+        """Lay the rows out by number."""
+        report = progress.step()
+        writer = RowWriter(path, self.schema)
+        done = 0
+        for batch in self._read():
+            writer.write(batch)
+            done += batch.num_rows
+            report(done)
+        writer.finish()
+        self._rows = str(path)
+
+    def batches(self, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield some columns of all rows, with the number of the first row of each batch."""
+        assert self._rows is not None
+        first = 0
+        for batch in RowStore(Path(self._rows)).batches(columns):
+            yield first, batch
+            first += batch.num_rows
+
+    def _read(self) -> Iterator[pa.RecordBatch]:
+        for path in self._files:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(_BATCH_ROWS):
+                    yield self._complete(batch)
+
+    def _complete(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
+        for column in self._generated:
+            vectors = self._vectors[column.name]
+            arrays[column.name] = vectors.of(arrays[column.source_column])
+        ordered = [arrays[name] for name in self.schema.names]
+        return pa.RecordBatch.from_arrays(ordered, schema=self.schema)
+
+
+@dataclass(frozen=True, slots=True)
+class _Vectors:
+    """Vectors by the hash of their text; kept as they lie in their files."""
+
+    places: Mapping[bytes, int]
+    vectors: np.ndarray
+    width: int
+
+    @classmethod
+    def load(cls, files: Sequence[str]) -> "_Vectors":
+        """Read files of hashes and vectors."""
+        tables = []
+        for path in files:
+            with pa.memory_map(path) as source:
+                tables.append(pa.ipc.open_file(source).read_all())
+        if not tables:
+            return cls({}, np.zeros((0, 1), np.float32), 1)
+        rows = pa.concat_tables(tables)
+        column = rows.column("vector").combine_chunks()
+        vectors, _ = as_matrix(column)
+        hashes: list[Any] = rows.column("hash").to_pylist()
+        return cls({key: at for at, key in enumerate(hashes)}, vectors, vectors.shape[1])
+
+    def of(self, texts: Any) -> Any:  # noqa: ANN401 - an array of text, and one of vectors
+        """Return the vector of each text; NULL for NULL and for an empty text."""
+        coded: Any = pc.dictionary_encode(pc.cast(texts, pa.large_string()))
+        places = [self.places.get(hash_of(text), -1) for text in coded.dictionary.to_pylist()]
+        lookup = np.array([*places, -1], dtype=np.int64)
+        codes = coded.indices.fill_null(len(places)).to_numpy(zero_copy_only=False)
+        wanted = lookup[codes]
+        found = self.vectors[np.maximum(wanted, 0)] if len(self.vectors) else None
+        if found is None:
+            found = np.zeros((len(wanted), self.width), np.float32)
+        flat = pa.array(found.reshape(-1), pa.float32())
+        missing = pa.array(wanted < 0)
+        return pa.FixedSizeListArray.from_arrays(flat, self.width, mask=missing)
+
+
+def _build_bm25(order: IndexOrder, source: _Source, memory_bytes: int, progress: _Progress) -> None:
+    report = progress.step()
+    spec = Bm25Spec(order.columns, order.language or DEFAULT_LANGUAGE)
+    builder = Bm25Builder(spec, Path(order.folder), memory_bytes=memory_bytes)
+    for first, batch in source.batches(order.columns):
+        builder.add(batch, first)
+        report(first + batch.num_rows)
+    builder.finish()
+
+
+def _build_vector(order: IndexOrder, source: _Source, progress: _Progress) -> int:
+    assert order.metric is not None
+    (column,) = order.columns
+    width = _width_of(column, source)
+    spec = VectorSpec(column, order.metric.value, width)
+    builder = VectorBuilder(spec, Path(order.folder), threads=_THREADS)
+    for first, batch in source.batches([column]):
+        builder.add(batch.column(column), first)
+    builder.finish(progress.step())
+    return width
+
+
+def _width_of(column: str, source: _Source) -> int:
+    """Say how many numbers the vectors of a column have: what the type says, or the first of them."""
+    dtype = source.schema.field(column).type
+    if pa.types.is_fixed_size_list(dtype):
+        return int(dtype.list_size)
+    for _, batch in source.batches([column]):
+        lengths = pc.list_value_length(batch.column(column)).drop_null()
+        if len(lengths):
+            return int(lengths[0].as_py())
+    raise InvalidRequest(f"could not detect dimension for '{column}': it holds no vector")

@@ -1,0 +1,360 @@
+"""The search functions of SQL inside a worker: ``bm25_search``, ``vector_search`` and their kin.
+
+DataFusion calls a table function while it plans, before it knows which columns and rows will be read.
+So a call first answers with columns and no rows; :mod:`engine.workers.index_use` reads the plan, has
+:meth:`SearchFunctions.answer` find as many rows as are needed, and the statement is planned again over
+these. The traps: DataFusion must not be called on the thread it calls us on, it hides what we raise in a
+text with a traceback (:attr:`SearchFunctions.failure` keeps it), and an argument that is no literal
+arrives as an expression, over which the statement would run with a wrong answer.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from datafusion import DataFrame, SessionContext, udf, udtf
+from datafusion.expr import Expr
+
+from engine.errors import EngineError, ResourceExhausted, SqlInvalid
+from engine.indexes.analyzers import DEFAULT_LANGUAGE
+from engine.indexes.distances import distance_array
+from engine.indexes.fusion import fuse
+from engine.indexes.highlight import highlight
+from engine.indexes.hits import Hits
+from engine.query.search_calls import table_of
+from engine.workers.bound_indexes import exact_name, find_bm25, find_sorted, find_vector
+from engine.workers.open_indexes import OpenIndexes
+from engine.workers.search_arguments import (
+    count_of,
+    least_of,
+    share_of,
+    text_of,
+    values_of,
+    vector_of,
+)
+from engine.workers.tasks import EmbeddingBinding, IndexBinding, TableBinding
+
+ROWS_MAX = 1_000_000
+"""A search that says no ``k`` and finds more rows than this is refused."""
+_DEFAULT_K = 10
+_FUSED_MIN = 100
+_FUSED_TIMES = 4
+
+DISTANCES = {"l2_distance": "l2", "cosine_distance": "cosine", "negative_dot_product": "dot"}
+# The stubs know no array whose items may be anything.
+_Column = Any
+_VECTOR = pa.list_(pa.float32())
+_NAME_PARTS = 3
+
+NameRows = Callable[[str, pa.Table], DataFrame]
+NameFiles = Callable[[str, str], DataFrame]
+FindTable = Callable[[tuple[str, ...]], TableBinding | None]
+Embed = Callable[[EmbeddingBinding, str], Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a search function in a statement.
+
+    Attributes:
+        name: what the plan calls its scan.
+        table: what it searches.
+        value: the column of scores or distances, after those of the table.
+        is_descending: whether greater values are better.
+        find: finds the best rows, no more than a number of them if one is given.
+    """
+
+    name: str
+    table: TableBinding
+    value: str
+    is_descending: bool
+    find: Callable[[int | None], Hits]
+
+
+class SearchFunctions:
+    """The functions of one context, for one statement at a time.
+
+    Attributes:
+        calls: of the statement, in the order in which they were planned first.
+        failure: what a call was refused for.
+    """
+
+    def __init__(
+        self, indexes: OpenIndexes, name_rows: NameRows, name_files: NameFiles, thread: Executor
+    ) -> None:
+        self._indexes = indexes
+        self._name_rows = name_rows
+        self._name_files = name_files
+        self._thread = thread
+        self._answers: list[DataFrame] = []
+        self._planned = 0
+        self._find_table: FindTable = lambda _name: None
+        self._embed: Embed = no_embedding
+        self._language = DEFAULT_LANGUAGE
+        self.calls: list[Call] = []
+        self.failure: EngineError | None = None
+
+    def register(self, context: SessionContext) -> None:
+        """Make the functions known to a context."""
+        for name, read in (
+            ("bm25_search", self._read_bm25),
+            ("vector_search", self._read_vector),
+            ("hybrid_search", self._read_hybrid),
+        ):
+            called = partial(self._called, name, read)
+            for spelled in (name, name.upper()):
+                context.register_udtf(udtf(called, spelled))
+        for spelled in ("sorted_scan", "SORTED_SCAN"):
+            context.register_udtf(udtf(self._sorted_scan, spelled))
+        for name, metric in DISTANCES.items():
+            distance = partial(distance_array, metric)
+            context.register_udf(
+                udf(distance, [_VECTOR, _VECTOR], pa.float64(), "immutable", name=name)
+            )
+        text = pa.string()
+        context.register_udf(udf(self._vector_of, [text] * 3, _VECTOR, "immutable", "embedding"))
+        context.register_udf(
+            udf(self._highlight, [text, text], text, "immutable", "bm25_highlight")
+        )
+
+    def _sorted_scan(self, *args: Expr) -> DataFrame:
+        """``sorted_scan('<table>', '<index>')``: the copy of a table that is in order."""
+        try:
+            table, name = values_of(args, "'<table>', '<index>'", least=2)
+            binding = self._bound(text_of(table, "table"))
+            index = find_sorted(binding, text_of(name, "index"))
+            assert index.folder is not None
+            title = f"{'.'.join(binding.name)} by sorted index {index.name}"
+            return self._thread.submit(self._name_files, title, index.folder).result()
+        except EngineError as error:
+            self.failure = type(error)(f"sorted_scan: {error.message}")
+            raise
+
+    def begin(self, find_table: FindTable, embed: Embed) -> None:
+        """Forget the statement before."""
+        self._find_table, self._embed = find_table, embed
+        self._language = DEFAULT_LANGUAGE
+        self._answers = []
+        self.restart()
+
+    def restart(self) -> None:
+        """Get ready to have the same statement planned once more."""
+        self._planned = 0
+        self.failure = None
+        if not self._answers:
+            self.calls = []
+
+    def answer(self, wanted: Sequence[tuple[Sequence[str] | None, int | None]]) -> None:
+        """Find the rows of every call; the next planning reads them.
+
+        Args:
+            wanted: for each call the columns that are read, None for all, and how many of the best
+                rows suffice, None for all.
+        """
+        self._answers = [
+            self._name_rows(call.name, self.rows_of(call, columns, limit))
+            for call, (columns, limit) in zip(self.calls, wanted, strict=True)
+        ]
+        self._planned = 0
+
+    def rows_of(self, call: Call, columns: Sequence[str] | None, limit: int | None) -> pa.Table:
+        """Return what a call finds; columns that are not read hold nulls."""
+        hits = call.find(limit)
+        rows = found_rows(self._indexes, call.table, hits, columns)
+        return rows.append_column(_value_field(call), pa.array(hits.values, pa.float32()))
+
+    def _called(
+        self, function: str, read: Callable[[Sequence[Expr]], Call], *args: Expr
+    ) -> DataFrame:
+        try:
+            number = self._planned
+            self._planned += 1
+            if number < len(self._answers):
+                return self._answers[number]
+            call = read(args)
+            self.calls.append(call)
+            nothing = Hits(np.zeros(0, np.int64), np.zeros(0, np.float32))
+            rows = found_rows(self._indexes, call.table, nothing, ())
+            empty = rows.append_column(_value_field(call), pa.array([], pa.float32()))
+            return self._thread.submit(self._name_rows, call.name, empty).result()
+        except EngineError as error:
+            self.failure = type(error)(f"{function}: {error.message}")
+            raise
+
+    def _read_bm25(self, args: Sequence[Expr]) -> Call:
+        table, columns, query, *rest = values_of(
+            args, "'<table>', '<column>', '<query>' [, k]", least=3
+        )
+        binding = self._bound(text_of(table, "table"))
+        wanted = [part.strip() for part in text_of(columns, "column").split(",")]
+        index = find_bm25(binding, wanted)
+        k = count_of(rest[0]) if rest else None
+        text = text_of(query, "query")
+        names = [exact_name(name, index.columns) for name in wanted]
+        opened = self._indexes.bm25(index)
+        self._language = index.language or DEFAULT_LANGUAGE
+
+        def find(limit: int | None) -> Hits:
+            most = least_of(k, limit)
+            hits = opened.search(text, columns=names, limit=ROWS_MAX + 1 if most is None else most)
+            if most is None and len(hits.rows) > ROWS_MAX:
+                raise ResourceExhausted(
+                    f"bm25_search finds more than {ROWS_MAX} rows. Say how many of the best are "
+                    "wanted, as its fourth argument, or ORDER BY score DESC LIMIT."
+                )
+            return hits
+
+        return self._new_call("bm25_search", binding, index, "score", find)
+
+    def _read_vector(self, args: Sequence[Expr]) -> Call:
+        table, column, query, *rest = values_of(
+            args, "'<table>', '<column>', '<text>' or ARRAY[…] [, k]", least=3
+        )
+        binding = self._bound(text_of(table, "table"))
+        index = find_vector(binding, text_of(column, "column"))
+        k = count_of(rest[0]) if rest else _DEFAULT_K
+
+        def find(limit: int | None) -> Hits:
+            vector = self._query_vector(index, query)
+            return self._indexes.vector(index).search(vector, least_of(k, limit) or 0)
+
+        return self._new_call("vector_search", binding, index, "_distance", find)
+
+    def _read_hybrid(self, args: Sequence[Expr]) -> Call:
+        form = "'<table>', '<text column>', '<vector column>', '<text>' [, k [, alpha]]"
+        table, words, vectors, query, *rest = values_of(args, form, least=4)
+        binding = self._bound(text_of(table, "table"))
+        wanted = [part.strip() for part in text_of(words, "text column").split(",")]
+        bm25 = find_bm25(binding, wanted)
+        vector = find_vector(binding, text_of(vectors, "vector column"))
+        text = text_of(query, "text")
+        if vector.embedding is None:
+            raise SqlInvalid(
+                f"The vectors of column '{vector.columns[0]}' were not made of text, so text cannot "
+                "be compared with them. Use vector_search with an ARRAY."
+            )
+        k = count_of(rest[0]) if rest else _DEFAULT_K
+        alpha = share_of(rest[1]) if len(rest) > 1 else 0.5
+        names = [exact_name(name, bm25.columns) for name in wanted]
+        self._language = bm25.language or DEFAULT_LANGUAGE
+
+        def find(limit: int | None) -> Hits:
+            depth = max(_FUSED_MIN, _FUSED_TIMES * k)
+            near = self._indexes.vector(vector).search(self._query_vector(vector, text), depth)
+            named = self._indexes.bm25(bm25).search(text, columns=names, limit=depth)
+            return fuse(named, near, share=alpha, limit=least_of(k, limit) or 0)
+
+        return self._new_call("hybrid_search", binding, vector, "score", find)
+
+    def _new_call(
+        self,
+        function: str,
+        binding: TableBinding,
+        index: IndexBinding,
+        value: str,
+        find: Callable[[int | None], Hits],
+    ) -> Call:
+        names = self._indexes.visible(binding)
+        while value in names:  # the table has a column of that name
+            value = "_" + value
+        number = len(self.calls) + 1
+        return Call(
+            name=f"{function} #{number} of {'.'.join(binding.name)} by index {index.name}",
+            table=binding,
+            value=value,
+            is_descending=value.endswith("score"),
+            find=find,
+        )
+
+    def _bound(self, name: str) -> TableBinding:
+        parts = table_of(name)
+        if parts is None:
+            raise SqlInvalid(f"'{name}' is not the name of a table")
+        binding = self._thread.submit(self._find_table, parts).result()
+        if binding is None:
+            raise SqlInvalid(f"Table '{name}' not found")
+        return binding
+
+    def _query_vector(self, index: IndexBinding, query: Any) -> np.ndarray:  # noqa: ANN401 - a literal
+        if isinstance(query, str):
+            if index.embedding is None:
+                raise SqlInvalid(
+                    f"Index '{index.name}' was not made of text: give ARRAY[…] instead of a text"
+                )
+            query = self._embed(index.embedding, query)
+        return vector_of(query)
+
+    def _vector_of(self, provider: _Column, kind: _Column, texts: _Column) -> _Column:
+        """``embedding('<provider>', '<kind>', '<text>')``: what a text of the statement became."""
+        try:
+            vectors = [
+                None if text is None else self._embed(_embedding(provider_id, key), text)
+                for provider_id, key, text in zip(
+                    provider.to_pylist(), kind.to_pylist(), texts.to_pylist(), strict=True
+                )
+            ]
+        except EngineError as error:
+            self.failure = error
+            raise
+        return pa.array(vectors, _VECTOR)
+
+    def _highlight(self, texts: _Column, queries: _Column) -> _Column:
+        if len(queries) == 0:
+            return pa.array([], pa.string())
+        distinct = queries.unique()
+        if len(distinct) == 1:
+            query = distinct[0].as_py()
+            if query is None:
+                return pa.nulls(len(texts), pa.string())
+            return highlight(texts, query, language=self._language)
+        each = [
+            self._highlight(texts.slice(place, 1), queries.slice(place, 1))
+            for place in range(len(queries))
+        ]
+        return pa.concat_arrays(each)
+
+
+def found_rows(
+    indexes: OpenIndexes, table: TableBinding, hits: Hits, columns: Sequence[str] | None
+) -> pa.Table:
+    """Return rows by number.
+
+    Args:
+        indexes: of the worker.
+        table: with its rows by number.
+        hits: which rows.
+        columns: that are read; the others hold nulls. None = all are.
+    """
+    assert table.rows is not None
+    store = indexes.rows(table.rows)
+    names = indexes.visible(table)
+    read = names if columns is None else [name for name in names if name in columns]
+    taken = store.take(hits.rows, read)
+    fields = [store.schema.field(name).remove_metadata().with_nullable(True) for name in names]
+    arrays = [
+        taken.column(field.name) if field.name in read else pa.nulls(len(hits.rows), field.type)
+        for field in fields
+    ]
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _value_field(call: Call) -> "pa.Field[Any]":
+    return pa.field(call.value, pa.float32(), nullable=False)
+
+
+def _embedding(provider_id: str, key: str) -> EmbeddingBinding:
+    fingerprint, _, dimensions = key.partition(":")
+    return EmbeddingBinding(provider_id, int(dimensions) if dimensions else None, fingerprint)
+
+
+def no_embedding(_how: EmbeddingBinding, _text: str) -> Sequence[float]:
+    """Refuse: what only plans needs no vectors.
+
+    Raises:
+        SqlInvalid: always.
+    """
+    raise SqlInvalid("A text cannot be embedded while a statement is only planned")

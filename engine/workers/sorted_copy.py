@@ -1,0 +1,102 @@
+"""Writes the copy of a table that is a sorted index: the same rows, ordered by some columns.
+
+The order is declared in the file (``sorting_columns``), so sorts by it are dropped; statistics and the page
+index prune a range to its pages, and Bloom filters spare an equality on a later column the rest. Sorting
+spills to disk. NULLs come last, as in ``ORDER BY``, and NaN before them.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datafusion import DataFrame, col, lit
+from datafusion import functions as f
+
+from engine.datasets.parquet_output import (
+    COMPRESSION,
+    PAGE_ROWS,
+    ROW_GROUP_BYTES_MAX,
+    ROW_GROUP_ROWS,
+)
+from engine.datasets.parquet_statistics import paths_with_statistics
+from engine.workers.session import Sessions
+from engine.workers.tasks import IndexOrder, IndexTask, ScanMode
+
+_FILE_NAME = "part-0.parquet"
+
+
+def write_sorted_copy(
+    task: IndexTask, order: IndexOrder, sessions: Sessions, report: Callable[[int], None]
+) -> None:
+    """Write all rows of a table version, ordered, into the folder of the order."""
+    sessions.open(
+        (),
+        default_catalog="datasets",
+        default_schema="main",
+        memory_bytes=task.memory_bytes,
+        scan=ScanMode.PARALLEL,
+    )
+    schema = pq.read_schema(task.files[0]).remove_metadata()
+    folder = str(Path(task.files[0]).parent)
+    rows = sessions.name_files("rows", folder)
+    with _open_writer(Path(order.folder) / _FILE_NAME, schema, order, rows) as writer:
+        done = 0
+        for group in _row_groups(_sorted(rows, order.columns), schema):
+            writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
+            done += group.num_rows
+            report(done)
+        if not done:
+            writer.write_table(schema.empty_table())
+
+
+def _sorted(rows: DataFrame, columns: Sequence[str]) -> DataFrame:
+    # By quoted names: a bare one would be folded to small letters.
+    keys = [col('"' + name.replace('"', '""') + '"') for name in columns]
+    return rows.sort(*(key.sort(ascending=True, nulls_first=False) for key in keys))
+
+
+def _row_groups(rows: DataFrame, schema: pa.Schema) -> Any:  # noqa: ANN401 - a generator of tables
+    waiting: list[pa.RecordBatch] = []
+    count = size_bytes = 0
+    for item in rows.execute_stream():
+        batch = item.to_pyarrow()
+        if not batch.num_rows:
+            continue
+        waiting.append(pa.RecordBatch.from_arrays(batch.columns, names=schema.names).cast(schema))
+        count += batch.num_rows
+        size_bytes += waiting[-1].nbytes
+        if count >= ROW_GROUP_ROWS or size_bytes >= ROW_GROUP_BYTES_MAX:
+            yield pa.Table.from_batches(waiting)
+            waiting, count, size_bytes = [], 0, 0
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def _open_writer(
+    path: Path, schema: pa.Schema, order: IndexOrder, rows: DataFrame
+) -> pq.ParquetWriter:
+    floats = [name for name in order.columns if pa.types.is_floating(schema.field(name).type)]
+    exact = [name for name in floats if not _has_nan(rows, name)]
+    statistics: Any = [*paths_with_statistics(schema), *exact]
+    later = [name for name in order.columns[1:] if name not in floats]
+    places = [schema.get_field_index(name) for name in order.columns]
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression=COMPRESSION,
+        write_statistics=statistics,
+        write_page_index=True,
+        max_rows_per_page=PAGE_ROWS,
+        store_decimal_as_integer=True,
+        sorting_columns=[pq.SortingColumn(place, nulls_first=False) for place in places],
+        bloom_filter_options={name: {"ndv": ROW_GROUP_ROWS} for name in later} or None,
+    )
+
+
+def _has_nan(rows: DataFrame, name: str) -> bool:
+    """Tell whether a column has a NaN, which statistics would leave out."""
+    column = col('"' + name.replace('"', '""') + '"')
+    found = rows.filter(f.isnan(column)).aggregate([], [f.count(lit(1)).alias("count")])
+    return any(batch.column(0)[0].as_py() for batch in found.collect())
