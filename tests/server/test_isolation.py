@@ -26,6 +26,7 @@ KINDS = {
     "/v1/secrets/": "secret",
     "/v1/jobs/": "job",
     "/v1/connections/": "connection",
+    "/v1/embedding-providers/": "embedding_provider",
 }
 UNKNOWN = {
     "result": "rslt" + "z" * 26,
@@ -35,6 +36,7 @@ UNKNOWN = {
     "secret": "unknown-secret",
     "job": "jobx" + "z" * 26,
     "connection": "conn" + "z" * 26,
+    "embedding_provider": "embp" + "z" * 26,
     "upload": "upld" + "z" * 26,
 }
 MALFORMED = (
@@ -79,7 +81,13 @@ def furnish(client: httpx.Client) -> dict[str, str]:
         "config": options,
         "skip_discovery": True,
     }
+    provider = {
+        "name": "mine",
+        "provider_type": "service",
+        "config": {"base_url": "https://api.example.com", "model": "m"},
+    }
     return {
+        "embedding_provider": made(client.post("/v1/embedding-providers", json=provider))["id"],
         "connection": made(client.post("/v1/connections", json=connection))["id"],
         "result": answer["result_id"],
         "run": answer["query_run_id"],
@@ -176,6 +184,7 @@ def test_the_owner_still_has_everything(tenants: Tenants) -> None:
         "/v1/secrets",
         "/v1/jobs",
         "/v1/connections",
+        "/v1/embedding-providers",
     ],
 )
 def test_a_listing_holds_nothing_of_another_workspace(tenants: Tenants, path: str) -> None:

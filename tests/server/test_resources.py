@@ -412,6 +412,89 @@ class TestSecrets:
         answered(client.get("/v1/secrets/no%20spaces"), 400)
 
 
+class TestEmbeddingProviders:
+    FIELDS = frozenset(
+        {"id", "name", "provider_type", "config", "has_secret", "source", "created_at"}
+        | {"updated_at"}
+    )
+
+    def make(self, client: httpx.Client, **fields: Any) -> Any:
+        config = {"base_url": "https://api.example.com/v1", "model": "m"}
+        body = {"name": fresh("ai"), "provider_type": "service", "config": config}
+        return answered(client.post("/v1/embedding-providers", json=body | fields), 201)
+
+    def test_the_whole_life_of_a_provider(self, client: httpx.Client) -> None:
+        key = f"key {uuid4()}"
+        made = self.make(client, api_key=key)
+        assert set(made) == {"id", "name", "provider_type", "config", "created_at"}
+        assert made["id"].startswith("embp")
+        path = f"/v1/embedding-providers/{made['id']}"
+        shown = client.get(path)
+        assert set(answered(shown)) == self.FIELDS
+        assert {**answered(shown), **made} == answered(shown)
+        assert (answered(shown)["has_secret"], answered(shown)["source"]) == (True, "user")
+        listed = client.get("/v1/embedding-providers")
+        assert answered(shown) in answered(listed)["embedding_providers"]
+        secrets = client.get("/v1/secrets")
+        assert key not in shown.text + listed.text + secrets.text
+        updated = answered(client.put(path, json={"name": fresh("ai"), "secret_name": None}))
+        assert set(updated) == {"id", "name", "updated_at"}
+        assert TIME.fullmatch(updated["updated_at"])
+        assert answered(client.get(path))["has_secret"] is False
+        assert client.delete(path).status_code == 204
+        answered(client.get(path), 404)
+        answered(client.put(path, json={"name": "x"}), 404)
+        answered(client.delete(path), 404)
+
+    def test_the_systems_provider_is_first_and_stays(self, client: httpx.Client) -> None:
+        self.make(client, name=fresh("a"))
+        first = answered(client.get("/v1/embedding-providers"))["embedding_providers"][0]
+        assert (first["id"], first["name"], first["source"]) == ("sys_emb_local", "local", "system")
+        assert set(first) == self.FIELDS
+        assert first["has_secret"] is False
+        assert first["config"]["dimensions"] == 256
+        path = f"/v1/embedding-providers/{first['id']}"
+        assert answered(client.get(path)) == first
+        answered(client.put(path, json={"name": "x"}), 400)
+        answered(client.delete(path), 400)
+
+    @pytest.mark.parametrize(
+        ("fields", "status"),
+        [
+            ({"name": "local"}, 409),
+            ({"name": " "}, 400),
+            ({"provider_type": "magic"}, 400),
+            ({"config": "text"}, 400),
+            ({"config": None}, 400),
+            ({"config": {"api_key": "x"}}, 400),
+            ({"api_key": "x", "secret_name": "y"}, 400),
+            ({"secret_name": "no-such-secret"}, 400),
+            ({"provider_type": "local", "config": {"model": "m"}}, 400),
+            ({"name": None}, 422),
+            ({"api_key": 5}, 422),
+        ],
+    )
+    def test_a_wrong_one_is_refused(
+        self, client: httpx.Client, fields: dict[str, Any], status: int
+    ) -> None:
+        config = {"base_url": "https://api.example.com/v1", "model": "m"}
+        body = {"name": fresh("ai"), "provider_type": "service", "config": config, **fields}
+        before = answered(client.get("/v1/embedding-providers"))
+        answered(client.post("/v1/embedding-providers", json=body), status)
+        assert answered(client.get("/v1/embedding-providers")) == before
+
+    def test_an_update_of_nulls_clears_the_secret_alone(self, client: httpx.Client) -> None:
+        made = self.make(client, api_key="x")
+        path = f"/v1/embedding-providers/{made['id']}"
+        nulls = {"api_key": None, "config": None, "name": None, "secret_name": None}
+        answered(client.put(path, json=nulls))
+        shown = answered(client.get(path))
+        assert (shown["name"], shown["config"]) == (made["name"], made["config"])
+        assert shown["has_secret"] is False
+        answered(client.put(path, json={"name": None}), 400)
+        answered(client.put(path, json={}), 400)
+
+
 class TestWorkspacesAndTokens:
     def test_the_token_sees_its_workspace(self, client: httpx.Client) -> None:
         body = answered(client.get("/v1/workspaces"))

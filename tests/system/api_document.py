@@ -25,9 +25,12 @@ KINDS_OF_PATHS = {
     "workspaces": "workspace",
     "connections": "connection",
     "connection-types": "connection_type",
+    "embedding-providers": "embedding_provider",
 }
-# Names inside a thing that a path names by its id: not of their own, and always these.
-INNER_NAMES = {"schema": "main", "table": "items"}
+# Names inside a thing that a path names by its id, and always these. An index has a name that its
+# maker chose, so it is asked for by the names of others as well.
+INNER_NAMES = {"schema": "main", "table": "items", "index_name": "by_note"}
+_CHOSEN_NAMES = {"index_name"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def slots() -> Iterator[Slot]:
     for operation in OPERATIONS:
         for parameter in operation.document.get("parameters", ()):
             name = parameter["name"]
-            if name in INNER_NAMES:
+            if name in INNER_NAMES.keys() - _CHOSEN_NAMES:
                 continue
             if parameter["in"] == "path" or _is_id(name):
                 yield Slot(operation, parameter["in"], name)

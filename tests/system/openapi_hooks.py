@@ -15,7 +15,7 @@ import schemathesis
 from schemathesis.generation.meta import TestPhase
 
 from tests.system.api_document import INNER_NAMES, KINDS_OF_PATHS
-from tests.system.tenants import MAKERS, Tenant, fresh_name
+from tests.system.tenants import MAKERS, Tenant, fresh_name, index_path, make_index
 
 _CHANGES_PATH = {"PUT", "DELETE"}
 _STATEMENTS = (
@@ -81,6 +81,10 @@ def _choose_id(case: schemathesis.Case[Any], parameters: dict[str, Any]) -> None
         make = _tenant().make if case.method in _CHANGES_PATH else _lasting
         (own,) = parameters.keys() - INNER_NAMES.keys()
         parameters[own] = make(kind)
+        if "index_name" in parameters:
+            resource = "/".join(case.path.split("/")[:3])
+            path = index_path(resource, parameters[own])
+            make_index(_tenant(), path, INNER_NAMES["index_name"])
 
 
 def _connection_body(case: schemathesis.Case[Any]) -> dict[str, Any]:
@@ -93,6 +97,24 @@ def _connection_body(case: schemathesis.Case[Any]) -> dict[str, Any]:
         "config": options,
         "skip_discovery": True,
     }
+
+
+def _provider_body(case: schemathesis.Case[Any], choice: int) -> dict[str, Any]:
+    config = {"base_url": "https://api.example.com/v1", "model": "m", "dimensions": choice + 1}
+    if case.method == "PUT":
+        return ({"config": config}, {"api_key": "x"}, {"secret_name": None})[choice % 3]
+    body = {"name": fresh_name("e"), "provider_type": "service", "config": config}
+    return body | ({"api_key": "x"} if choice % 2 else {})
+
+
+def _index_body(choice: int) -> dict[str, Any]:
+    kinds: tuple[dict[str, Any], ...] = (
+        {},
+        {"index_type": "bm25", "language": "german"},
+        {"index_type": "vector", "dimensions": 64, "output_column": fresh_name("v")},
+        {"index_type": "sorted", "async": True},
+    )
+    return {"index_name": fresh_name("i"), "columns": ["note"], **kinds[choice % 4]}
 
 
 def _improve(case: schemathesis.Case[Any], body: dict[str, Any], choice: int) -> None:
@@ -112,7 +134,11 @@ def _improve(case: schemathesis.Case[Any], body: dict[str, Any], choice: int) ->
             {"sql": "SELECT 1 AS n"},
         )
         body.update(label="fuzzed", table_name=fresh_name(), source=sources[choice % 4])
-    if case.path.startswith("/v1/connections"):
+    if case.path.endswith("/indexes"):
+        case.body = _index_body(choice)
+    elif case.path.startswith("/v1/connections"):
         case.body = _connection_body(case)
+    if case.path.startswith("/v1/embedding-providers"):
+        case.body = _provider_body(case, choice)
     if case.path.endswith("/execute"):
         body["version"] = None

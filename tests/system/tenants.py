@@ -29,6 +29,8 @@ _LISTINGS = (
     "/v1/results?limit=1000",
     "/v1/jobs?limit=1000",
     "/v1/connections",
+    "/v1/embedding-providers",
+    "/v1/indexes?limit=1000",
     "/v1/information_schema?limit=1000",
 )
 _fresh = count(1)
@@ -57,6 +59,11 @@ class Tenant:
     def make(self, kind: str) -> str:
         """Make a new thing of this kind and return what a path calls it by."""
         return MAKERS[kind](self)
+
+    def delete(self, kind: str, some_id: str) -> None:
+        """Delete one's own thing of this kind."""
+        place = place_of(self, OWNERS[kind]) if kind in OWNERS else None
+        self.call("DELETE", DELETES[kind].format(some_id, place=place))
 
     def listings(self) -> dict[str, Any]:
         """Every listing but that of runs, whose texts may name anything."""
@@ -145,6 +152,38 @@ def make_connection(tenant: Tenant) -> str:
     return str(made["id"])
 
 
+def make_embedding_provider(tenant: Tenant) -> str:
+    config = {"base_url": "https://api.example.com/v1", "model": "m"}
+    body = {"name": fresh_name("e"), "provider_type": "service", "config": config}
+    return str(tenant.call("POST", "/v1/embedding-providers", json=body)["id"])
+
+
+def make_table_index(tenant: Tenant) -> str:
+    return make_index(tenant, index_path("/v1/connections", place_of(tenant, "connection")))
+
+
+def make_dataset_index(tenant: Tenant) -> str:
+    return make_index(tenant, index_path("/v1/datasets", place_of(tenant, "dataset")))
+
+
+def make_index(tenant: Tenant, path: str, name: str | None = None) -> str:
+    """Make a sorted index on the column that every table here has."""
+    body = {"index_name": name or fresh_name("i"), "columns": ["note"]}
+    return str(tenant.call("POST", path, json=body)["index_name"])
+
+
+def index_path(resource: str, owner_id: str) -> str:
+    """The indexes of a dataset, or of the table of a connection."""
+    inner = "tables/main/items/" if resource == "/v1/connections" else ""
+    return f"{resource}/{owner_id}/{inner}indexes"
+
+
+@cache
+def place_of(tenant: Tenant, kind: str) -> str:
+    """The connection or dataset whose indexes are made by themselves."""
+    return tenant.make(kind)
+
+
 MAKERS: dict[str, Callable[[Tenant], str]] = {
     "upload": make_upload,
     "dataset": make_dataset,
@@ -154,6 +193,9 @@ MAKERS: dict[str, Callable[[Tenant], str]] = {
     "query_run": make_run,
     "job": make_job,
     "connection": make_connection,
+    "embedding_provider": make_embedding_provider,
+    "table_index": make_table_index,
+    "dataset_index": make_dataset_index,
 }
 
 # What is asked for to delete a thing; the other kinds are never deleted by a request.
@@ -162,7 +204,12 @@ DELETES = {
     "saved_query": "/v1/queries/{}",
     "secret": "/v1/secrets/{}",
     "connection": "/v1/connections/{}",
+    "embedding_provider": "/v1/embedding-providers/{}",
+    "table_index": "/v1/connections/{place}/tables/main/items/indexes/{}",
+    "dataset_index": "/v1/datasets/{place}/indexes/{}",
 }
+# What an index belongs to.
+OWNERS = {"table_index": "connection", "dataset_index": "dataset"}
 
 # Well formed, never issued.
 UNKNOWN = {
@@ -175,6 +222,9 @@ UNKNOWN = {
     "job": "jobx00000000000000000000000000",
     "connection": "conn00000000000000000000000000",
     "connection_type": "unknown",
+    "embedding_provider": "embp00000000000000000000000000",
+    "table_index": "i_00000000",
+    "dataset_index": "i_00000000",
     "organization": "org_00000000000000000000000000",
     "workspace": "ws_00000000000000000000000000",
 }

@@ -26,9 +26,12 @@ from tests.system.api_document import (
 from tests.system.tenants import (
     DELETES,
     MAKERS,
+    OWNERS,
     UNKNOWN,
     World,
     fresh_name,
+    make_index,
+    place_of,
     two_workspaces,
 )
 
@@ -36,13 +39,15 @@ pytestmark = pytest.mark.system
 
 # Neither is an id of something stored: the header and the field are a tag, free text of the caller.
 _TAGS = {"X-Database-Id", "database_id"}
+INDEX_KINDS = {owner: kind for kind, owner in OWNERS.items()}
 _MALFORMED = ("x", "data", "'; DROP TABLE datasets; --", "..", "ä" * 10, "a" * 5000, "%00x", "*")
 
 
 def kind_of(slot: Slot) -> str:
     """What the id of a slot names."""
     if slot.place == "path":
-        return KINDS_OF_PATHS[slot.operation.path.split("/")[2]]
+        kind = KINDS_OF_PATHS[slot.operation.path.split("/")[2]]
+        return INDEX_KINDS[kind] if slot.field == "index_name" else kind
     return slot.field.removesuffix("_id").removesuffix("_public")
 
 
@@ -84,6 +89,9 @@ def test_every_route_is_in_the_matrix() -> None:
 @over_slots
 def test_an_own_id_works(world: World, slot: Slot) -> None:
     own_id = world.own.make(kind_of(slot))
+    path = slot.operation.path
+    if slot.field == "id" and path.endswith("/{index_name}"):
+        make_index(world.own, filled(path.removesuffix("/{index_name}"), own_id), "by_note")
     response = send(world, slot, own_id)
     if slot.operation.path.endswith("/cancel"):
         assert response.status_code == 409  # it has ended
@@ -106,7 +114,7 @@ def test_a_foreign_id_looks_unknown_and_is_untouched(world: World, slot: Slot) -
 def test_the_id_of_a_deleted_thing_is_unknown(world: World, slot: Slot) -> None:
     kind = kind_of(slot)
     gone = world.own.make(kind)
-    world.own.call("DELETE", DELETES[kind].format(gone))
+    world.own.delete(kind, gone)
     answer = view(send(world, slot, gone))
     assert answer == view(send(world, slot, UNKNOWN[kind]))
 
@@ -137,15 +145,33 @@ def send(world: World, slot: Slot, some_id: str) -> httpx.Response:
     operation = slot.operation
     path, parameters, body = operation.path, {}, operation.body_example
     if slot.place == "path":
-        path = path.replace("{" + slot.field + "}", quote(some_id, safe=""))
-        for name, inner in INNER_NAMES.items():
-            path = path.replace("{" + name + "}", inner)
+        # A client would leave out "a/.." before it sends anything.
+        escaped = quote(some_id, safe="").replace("..", "%2E%2E")
+        path = path.replace("{" + slot.field + "}", escaped)
+        if slot.field == "index_name":
+            path = filled(path, place_of(world.own, OWNERS[kind_of(slot)]))
+        path = filled(path)
+        body = body_of_index() if path.endswith("/indexes") else body
     elif slot.place == "query":
         parameters = {slot.field: some_id}
     else:
-        path = path.replace("{id}", an_own_connection(world)) if "{id}" in path else path
+        path = filled(path, own_thing(world, path)) if "{id}" in path else path
         body = body_with(operation, slot.field, some_id)
     return world.own.client.request(operation.method, path, params=parameters, json=body)
+
+
+def filled(path: str, some_id: str = "{id}") -> str:
+    """A path with the names inside a thing."""
+    for name, inner in INNER_NAMES.items():
+        path = path.replace("{" + name + "}", inner)
+    return path.replace("{id}", some_id)
+
+
+def own_thing(world: World, path: str) -> str:
+    """What the id in a path names while the body names something else."""
+    if path.endswith("/indexes"):
+        return place_of(world.own, KINDS_OF_PATHS[path.split("/")[2]])
+    return an_own_connection(world)
 
 
 def an_own_connection(world: World) -> str:
@@ -155,7 +181,13 @@ def an_own_connection(world: World) -> str:
     return str(world.own.call("POST", "/v1/connections", json=body | {"config": config})["id"])
 
 
+def body_of_index() -> dict[str, Any]:
+    return {"index_name": fresh_name("i"), "columns": ["note"]}
+
+
 def body_with(operation: Operation, field: str, some_id: str) -> dict[str, Any]:
+    if operation.path.endswith("/indexes"):  # a job, since no service of the providers answers
+        return {**body_of_index(), "index_type": "vector", "async": True, field: some_id}
     if operation.path == "/v1/connections":
         return {**(operation.body_example or {}), "name": fresh_name("c"), field: some_id}
     if field in operation.body_schema["properties"]:

@@ -35,6 +35,7 @@ class User:
         self.results = hotdata.ResultsApi(self.client)
         self.saved = hotdata.SavedQueriesApi(self.client)
         self.secrets = hotdata.SecretsApi(self.client)
+        self.providers = hotdata.EmbeddingProvidersApi(self.client)
         self.jobs = hotdata.JobsApi(self.client)
         self.refreshes = hotdata.RefreshApi(self.client)
         self.information_schema = hotdata.InformationSchemaApi(self.client)

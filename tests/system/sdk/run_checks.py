@@ -7,14 +7,21 @@ import json
 import sys
 import traceback
 
-from tests.system.sdk import check_connections, check_data, check_queries, check_rest
+from tests.system.sdk import (
+    check_connections,
+    check_data,
+    check_embeddings,
+    check_queries,
+    check_rest,
+)
 from tests.system.sdk.client import User
 
 
 def main() -> None:
     host, token, version, duckdb_path = sys.argv[1:]
     user = User(host, token, version, duckdb_path)
-    for module in (check_connections, check_data, check_queries, check_rest):
+    modules = (check_connections, check_data, check_embeddings, check_queries, check_rest)
+    for module in modules:
         for name, check in vars(module).items():
             if not name.startswith("check_"):
                 continue
