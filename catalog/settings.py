@@ -197,6 +197,9 @@ class Settings(BaseSettings):
     embedding_chunk_s: float = Field(
         10.0, gt=0, description="Seconds of work after which vectors are kept anyway."
     )
+    embedding_keep_s: float = Field(
+        24 * 3600.0, ge=0, description="Seconds that vectors no index needs any more are kept."
+    )
     embedding_cache_bytes: int = Field(
         32 * MIB, ge=0, description="Memory for vectors of recent query texts, in bytes."
     )

@@ -7,6 +7,7 @@ that first.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -32,6 +33,9 @@ from catalog.tables import connections, dataset_versions, datasets, remote_table
 
 ROWS_FILE = "rows.arrow"
 """The name of the file that the builds of one version share."""
+
+# Of one round; SQLite binds at most some thousands of values.
+_DROPPED_MAX = 1000
 
 _INDEX = columns_of(indexes, Index)
 _BUILD = columns_of(index_builds, IndexBuild)
@@ -257,10 +261,31 @@ def list_embeddings(
     return tuple(EmbeddingFile(**row) for row in conn.execute(query).mappings())
 
 
-def drop_embeddings(conn: Connection, keys: Collection[str]) -> None:
-    """Forget files of vectors (some hundreds at most); builds that read them may finish."""
-    drop_blobs(conn, keys, utc_now())
-    conn.execute(delete(embedding_files).where(embedding_files.c.key.in_(keys)))
+def drop_unused_embeddings(conn: Connection, before: datetime) -> int:
+    """Forget files of vectors, older than a moment, that no index would read again; return how many.
+
+    An index that is not built yet may need any of its table's.
+    """
+    query = (
+        select(indexes.c.table_id, indexes.c.dataset_id, index_builds.c.details)
+        .outerjoin(index_builds, index_builds.c.index_id == indexes.c.id)
+        .where(indexes.c.embedding_provider_id.is_not(None))
+    )
+    used = {
+        (row.table_id or row.dataset_id, row.details and row.details["fingerprint"])
+        for row in conn.execute(query)
+    }
+    old = select(
+        embedding_files.c.key, embedding_files.c.owner_id, embedding_files.c.fingerprint
+    ).where(embedding_files.c.created_at < before)
+    unused = [
+        row.key
+        for row in conn.execute(old)
+        if used.isdisjoint({(row.owner_id, row.fingerprint), (row.owner_id, None)})
+    ][:_DROPPED_MAX]
+    drop_blobs(conn, unused, utc_now())
+    conn.execute(delete(embedding_files).where(embedding_files.c.key.in_(unused)))
+    return len(unused)
 
 
 def _find(conn: Connection, owner_id: str, name: str) -> Index | None:

@@ -3,7 +3,7 @@
 =====================  =====================================================================
 ``vectors.f32``        the vectors, one after another
 ``squares.f64``        the squared length of each
-``rows.i64``           the row number of each; absent when they are 0, 1, 2 ...
+``rows.i64``           the row number of each; absent when no row is left out
 ``graph.usearch`` ...  where searching all vectors is slower; see ``graph``
 ``facts.json``         what the index is of, how many rows there are, how codes are made
 =====================  =====================================================================
@@ -113,7 +113,7 @@ class VectorBuilder:
         """
         on_progress = on_progress or (lambda _: None)
         rows = np.concatenate([np.empty(0, np.int64), *self._rows])
-        if len(rows) and rows[-1] != len(rows) - 1:
+        if len(rows) < self._table_rows:
             rows.tofile(self._folder / _ROWS_FILE)
         search = None
         if exact_ms(len(rows), len(rows), self._spec.dimensions) > GRAPH_FROM_EXACT_MS:

@@ -16,6 +16,7 @@ from catalog.blob_store import BlobStore
 from catalog.database import Database
 from catalog.garbage import collect_garbage
 from catalog.settings import Settings
+from catalog.store import indexes as index_store
 from catalog.store import results as result_store
 from catalog.store import uploads as upload_store
 
@@ -49,6 +50,8 @@ class Housekeeping:
         await self._try("fail_stuck", self._fail_stuck, now)
         await self._try("expire_results", self._expire_results, now)
         await self._try("expire_uploads", self._expire_uploads, now)
+
+        await self._try("drop_embeddings", self._drop_embeddings, now)
 
     async def collect(self, now: datetime) -> None:
         """Delete files that no row names and that are older than the grace."""
@@ -86,6 +89,10 @@ class Housekeeping:
 
     async def _expire_uploads(self, now: datetime) -> int:
         return len(await self._db.write(upload_store.expire_uploads, now))
+
+    async def _drop_embeddings(self, now: datetime) -> int:
+        older_than = now - timedelta(seconds=self._settings.embedding_keep_s)
+        return await self._db.write(index_store.drop_unused_embeddings, older_than)
 
     async def _collect_garbage(self, now: datetime) -> int:
         return await collect_garbage(

@@ -65,7 +65,8 @@ async def check_order(
             "index_name must have 1 to 128 letters, digits, '_', '-' and '.', and not begin with '-' "
             "or '.'"
         )
-    index_type = _choice(IndexType, order.index_type or IndexType.SORTED, "index_type")
+    chosen = IndexType.SORTED if order.index_type is None else order.index_type
+    index_type = _choice(IndexType, chosen, "index_type")
     columns = _check_names(order, index_type)
     _check_options(order, index_type)
     description = order.description and check_text(
@@ -117,7 +118,9 @@ async def _check_vector(
     check_columns(IndexType.BM25, [column], schema)
     provider = await find_provider(engine, index.workspace_id, order.embedding_provider_id)
     dimensions_of(provider, order.dimensions or None)
-    output = order.output_column or f"{column}_embedding"
+    output = check_text(
+        "output_column", order.output_column or f"{column}_embedding", chars_max=255
+    )
     taken = {name for each in present if each.index.source_column for name in each.index.columns}
     if output in schema.names or output in taken:
         raise errors.InvalidRequest(
@@ -125,7 +128,7 @@ async def _check_vector(
         )
     return replace(
         index,
-        columns=(check_text("output_column", output, chars_max=255),),
+        columns=(output,),
         source_column=column,
         metric=metric or Metric(metric_of(provider)),
         embedding_provider_id=provider.id,
@@ -162,7 +165,7 @@ def _check_options(order: NewIndex, index_type: IndexType) -> None:
 
 
 def _language(order: NewIndex) -> str:
-    language = (order.language or DEFAULT_LANGUAGE).lower()
+    language = DEFAULT_LANGUAGE if order.language is None else order.language.lower()
     if language not in LANGUAGES:
         raise errors.InvalidRequest(f"language must be one of {', '.join(LANGUAGES)}")
     return language

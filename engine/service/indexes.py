@@ -9,6 +9,7 @@ import base64
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -337,9 +338,13 @@ def index_fields(detail: IndexDetail) -> dict[str, Any]:
         "description": index.description,
         "row_count": detail.row_count,
         "size_bytes": detail.size_bytes,
-        "created_at": index.created_at.isoformat().replace("+00:00", "Z"),
-        "updated_at": index.updated_at.isoformat().replace("+00:00", "Z"),
+        "created_at": _format_time(index.created_at),
+        "updated_at": _format_time(index.updated_at),
     }
+
+
+def _format_time(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _detail(built: BuiltIndex) -> IndexDetail:
