@@ -1,9 +1,9 @@
 """``tidemill demo``: the main job end to end, against a server of its own.
 
-Real facts (chemical elements, countries, what elements are named after) are uploaded as CSV, JSON
+Real facts (chemical elements, their names and uses, countries) are uploaded as CSV, JSON
 and Parquet, joined with generated TPC-H tables, asked, kept, read back, saved and versioned. Other
-TPC-H tables are put into a Postgres, which is connected and asked live and by copies. Whatever
-happens the server and Postgres are ended and their temporary folders removed. The server gets no
+TPC-H tables are put into a Postgres, which is connected and asked live and by copies. What elements are
+used for is indexed, and searched by words, by meaning and by both. Whatever happens the server and Postgres are ended and their temporary folders removed. The server gets no
 ``TIDEMILL_*`` of the caller: the demo looks the same everywhere.
 """
 
@@ -15,9 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -36,9 +34,11 @@ from server.demo_postgres import (
     fill_postgres,
     starting_postgres,
 )
+from server.demo_questions import Question, ask, show_time
+from server.demo_search import SEARCH_STEPS, show_searches
 
 FACTS = Path(__file__).parent / "demo_data"
-FACT_FILES = ("elements.csv", "countries.json", "element_names.parquet")
+FACT_FILES = ("elements.csv", "countries.json", "element_names.parquet", "element_uses.csv")
 TPCH_TABLES = ("nation", "customer", "orders", "lineitem")
 _TPCH_SCALE = "0.1"
 _PIPE_COLUMNS = 110
@@ -50,15 +50,6 @@ _NO_POSTGRES = (
     "Postgres too."
 )
 _PACKAGE_ROOT = Path(__file__).parents[1]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a person would ask, and the SQL that answers it."""
-
-    text: str
-    sql: str
-    params: tuple[Any, ...] = ()
 
 
 QUESTIONS = (
@@ -161,9 +152,10 @@ def run_demo(data_dir: Path | None) -> None:
                 _generate_tpch(tpch_generator, "parquet", TPCH_TABLES, scratch)
             _load(client, console, scratch)
             for number, question in enumerate(QUESTIONS, start=1):
-                _ask(client, console, number, question)
+                ask(client, console, number, question)
             _poll_and_read_back(client, console)
             _save(client, console)
+            show_searches(client, console, first=len(QUESTIONS) + 4)
             if postgres is None:
                 console.print(f"\n{_NO_POSTGRES}", highlight=False)
             else:
@@ -282,16 +274,6 @@ def _generate_tpch(program: str, kind: str, tables: tuple[str, ...], folder: Pat
         raise ClientError(f"tpchgen-cli failed: {made.stderr.decode(errors='replace').strip()}")
 
 
-def _ask(client: Client, console: Console, number: int, question: Question) -> None:
-    started = time.perf_counter()
-    answer = client.run_query(question.sql, params=question.params)
-    elapsed_ms = (time.perf_counter() - started) * 1000
-    console.print(f"\n[bold]{number}. {question.text}[/bold]", highlight=False)
-    console.print(question.sql, style="dim", markup=False, highlight=False, soft_wrap=True)
-    console.print(table_of(answer))
-    _time(console, elapsed_ms, f"{answer['execution_time_ms']} ms in the worker")
-
-
 def _poll_and_read_back(client: Client, console: Console) -> None:
     number = len(QUESTIONS) + 1
     console.print(f"\n[bold]{number}. An asynchronous run, polled (TPC-H query 1)[/bold]")
@@ -306,20 +288,22 @@ def _poll_and_read_back(client: Client, console: Console) -> None:
 
     run = client.wait_for_run(submitted["query_run_id"], pause)
     elapsed_ms = (time.perf_counter() - started) * 1000
-    _time(console, elapsed_ms, f"run {run['id']} {run['status']} after {polls + 1} polls")
+    show_time(console, elapsed_ms, f"run {run['id']} {run['status']} after {polls + 1} polls")
     result_id = run["result_id"]
     started = time.perf_counter()
     console.print(table_of(client.read_result(result_id, limit=100)))
-    _time(console, (time.perf_counter() - started) * 1000, f"kept result {result_id} as JSON")
+    show_time(console, (time.perf_counter() - started) * 1000, f"kept result {result_id} as JSON")
     started = time.perf_counter()
     body = client.send("GET", f"/v1/results/{result_id}", params={"format": "arrow"}).content
     with pa.ipc.open_stream(body) as reader:
         table = reader.read_all()
     names = ", ".join(f"{field.name}: {field.type}" for field in table.schema)
     console.print(f"{table.num_rows} rows of {names}", markup=False, highlight=False)
-    _time(console, (time.perf_counter() - started) * 1000, f"the same as Arrow, {len(body)} bytes")
+    show_time(
+        console, (time.perf_counter() - started) * 1000, f"the same as Arrow, {len(body)} bytes"
+    )
     sql = f'SELECT sum(lines) AS lines FROM results."{result_id}"'  # noqa: S608 - an id of ours
-    _ask(client, console, number + 1, Question("A kept result is a table too", sql))
+    ask(client, console, number + 1, Question("A kept result is a table too", sql))
 
 
 def _save(client: Client, console: Console) -> None:
@@ -334,11 +318,11 @@ def _save(client: Client, console: Console) -> None:
         elapsed_ms = (time.perf_counter() - started) * 1000
         symbols = " ".join(row[0] for row in answer["rows"])
         console.print(f"version {version}: {answer['row_count']} rows: {symbols}", highlight=False)
-        _time(console, elapsed_ms, f"{answer['execution_time_ms']} ms in the worker")
+        show_time(console, elapsed_ms, f"{answer['execution_time_ms']} ms in the worker")
 
 
 def _connect(client: Client, console: Console, postgres: DemoPostgres, csv_files: Path) -> None:
-    number = len(QUESTIONS) + 4
+    number = len(QUESTIONS) + 4 + SEARCH_STEPS
     console.print(f"\n[bold]{number}. A Postgres becomes a catalog in SQL[/bold]")
     try:
         with console.status("Waiting for Postgres"):
@@ -359,18 +343,18 @@ def _connect(client: Client, console: Console, postgres: DemoPostgres, csv_files
     if made["discovery_error"] is not None:
         raise ClientError(made["discovery_error"])
     tables = f"{made['tables_discovered']} tables of {rows:,} rows"
-    _time(console, elapsed_ms, f"connection '{CONNECTION}' has {tables}, read live")
-    _ask(client, console, number + 1, LIVE_QUESTION)
+    show_time(console, elapsed_ms, f"connection '{CONNECTION}' has {tables}, read live")
+    ask(client, console, number + 1, LIVE_QUESTION)
     for kind, text in client.run_query(f"EXPLAIN {LIVE_QUESTION.sql}")["rows"]:
         if kind == "remote_sql":
             console.print(f"{kind} | {text}", markup=False, highlight=False, soft_wrap=True)
     with connect_postgres(folder) as database:
         database.execute(REPAYMENT)
-    _ask(client, console, number + 2, Question(f"The same after {REPAYMENT}", LIVE_QUESTION.sql))
+    ask(client, console, number + 2, Question(f"The same after {REPAYMENT}", LIVE_QUESTION.sql))
     console.print(f"\n[bold]{number + 3}. Copied once, read like any other table[/bold]")
     client.send("PATCH", f"/v1/connections/{made['id']}", json={"mode": "cached"})
     refresh_copies(client, console, made["id"], include_uncached=True)
-    _ask(client, console, number + 4, COPY_QUESTION)
+    ask(client, console, number + 4, COPY_QUESTION)
 
 
 def _forget_connection(client: Client) -> None:
@@ -378,10 +362,6 @@ def _forget_connection(client: Client) -> None:
     for known in client.send("GET", "/v1/connections").json()["connections"]:
         if known["name"] == CONNECTION:
             client.send("DELETE", f"/v1/connections/{known['id']}")
-
-
-def _time(console: Console, elapsed_ms: float, what: str) -> None:
-    console.print(f"{elapsed_ms:.0f} ms over HTTP; {what}", style="green", highlight=False)
 
 
 def _exit(number: int, _frame: object) -> None:

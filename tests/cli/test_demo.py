@@ -23,6 +23,7 @@ from server.demo_postgres import (
     connect_postgres,
     starting_postgres,
 )
+from server.demo_search import SEARCH_QUESTIONS
 from tests.cli.conftest import ROOT, TIMEOUT_S, Run
 
 
@@ -39,6 +40,11 @@ def test_the_demo_answers_everything_and_leaves_nothing_running(
         assert re.search(rf"{name} .* [1-9][\d,]* rows", text), name
     assert "Sweden" in text
     assert "version 2: 9 rows: Ds Rg Cn Nh Fl Mc Lv Ts Og" in text
+    for question in SEARCH_QUESTIONS:
+        assert question.text in text
+    assert "<b>batteries</b>" in text
+    assert re.search(r"│ Gold +│", text)
+    assert re.search(r"│ Polonium .*│ Poland +│", text)
     _assert_postgres_was_shown(text)
     found = re.search(r"http://127\.0\.0\.1:(\d+)", text)
     assert found is not None
