@@ -10,7 +10,7 @@ Costs are in milliseconds on one core of 2025; only their ratios matter.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +26,8 @@ _RECALL_LIMIT = 10
 _RECALL_QUERIES = 128
 _BASE_MIN = 100
 _BASE_STEP = 1.2
+_BASE_MARGIN = 1.25
+"""Queries from elsewhere need somewhat more than those the base is measured with."""
 _SURPLUS = 1.3
 """Looked for more than the share of rows that count promises: near the query it may be smaller."""
 _RERANKED_MIN = 64
@@ -109,8 +111,8 @@ def measured_search(vectors: VectorSet, codec: Codec, graph: Graph) -> GraphSear
         None if an exact search costs less than a search that deep. Where recall stops growing before
         it is good, the least depth at which it is fair.
 
-    The queries are halfway between two vectors: unlike the vectors themselves they need as much depth
-    as queries from elsewhere.
+    The queries are halfway between two vectors: unlike the vectors themselves they need about the depth
+    that queries from elsewhere need.
     """
     random = np.random.default_rng(0)
     pairs = random.integers(0, len(vectors.matrix), (2, _RECALL_QUERIES))
@@ -128,7 +130,7 @@ def measured_search(vectors: VectorSet, codec: Codec, graph: Graph) -> GraphSear
             for each, bound in zip(found, bounds, strict=True)
         ]
         if np.mean(hit) >= _RECALL:
-            return search
+            return replace(search, base_depth=math.ceil(base * _BASE_MARGIN))
         if fair is None and np.mean(hit) >= _RECALL_MIN:
             fair = search
         base = math.ceil(base * _BASE_STEP)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from catalog.errors import BlobMissing
 from catalog.index_model import BuiltIndex
 from catalog.store.indexes import ROWS_FILE
 from engine.service.context import Engine
@@ -47,7 +48,10 @@ async def _bind(engine: Engine, built: BuiltIndex) -> tuple[IndexBinding, Path |
     )
     if build is None:
         return binding, None
-    paths = await asyncio.gather(*(engine.blobs.local_path(file.key) for file in build.files))
+    try:
+        paths = await asyncio.gather(*(engine.blobs.local_path(file.key) for file in build.files))
+    except BlobMissing:  # the table itself can be read all the same
+        return replace(binding, problem="its stored data is missing"), None
     by_name = {file.name: path for file, path in zip(build.files, paths, strict=True)}
     rows = by_name.pop(ROWS_FILE, None)
     embedding = None

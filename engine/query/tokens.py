@@ -14,6 +14,8 @@ from engine.errors import SqlInvalid
 
 _DIALECT = Dialect.get_or_raise("postgres")
 _BLANK = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|;)*")
+# What the tokenizer takes together with all that follows for one word.
+_COMMAND = re.compile(r"(?:EXPLAIN|DESCRIBE|DESC|SHOW)\b", re.IGNORECASE)
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
@@ -32,6 +34,17 @@ def tokenize(sql: str) -> list[Token]:
     while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
         tokens.pop()
     return tokens
+
+
+def body_start(sql: str) -> int:
+    """Return where a statement goes on that EXPLAIN or DESCRIBE may stand before.
+
+    >>> body_start("EXPLAIN SELECT 1"), body_start("SELECT 1")
+    (7, 0)
+    """
+    at = start_of(sql)
+    command = _COMMAND.match(sql, at)
+    return command.end() if command else at
 
 
 def words_of(sql: str) -> frozenset[str]:

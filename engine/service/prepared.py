@@ -71,7 +71,7 @@ class PreparedQuery:
         task = replace(self.task, tables=tables, scan=scan_of(tables, is_plain=parsed.is_plain))
         if not live:
             return task
-        planning = Answers(ready.shapes_of)
+        planning = Answers(ready.shapes_of, ready.embed)
         if parsed.reads_rows:
             return await run_live(ready.engine, task, live, ready.stack, planning)
         if explained_query(task.sql) is None:  # the columns are asked for, no plan
@@ -125,7 +125,7 @@ class ReadyQuery:
         )
         settings = self.engine.settings
         limits = Limits(settings.query_timeout_s, settings.query_memory_bytes)
-        answers = Answers(self.shapes_of)
+        answers = Answers(self.shapes_of, self.embed)
         workspace_id = self.caller.workspace_id
         await self.engine.pool.run_task(workspace_id, task, limits=limits, answers=answers)
 

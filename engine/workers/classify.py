@@ -11,7 +11,7 @@ from datafusion import LogicalPlan
 from engine.query.parse import parse_sql
 from engine.workers.channel import Channel
 from engine.workers.session import Sessions
-from engine.workers.statement import asker, plan
+from engine.workers.statement import asker, embedder, plan
 from engine.workers.tasks import ClassifyTask, ScanMode
 
 
@@ -23,9 +23,10 @@ def classify_statement(task: ClassifyTask, channel: Channel, sessions: Sessions)
         default_schema=task.default_schema,
         memory_bytes=None,
         scan=ScanMode.SINGLE,
+        sql=task.sql,
     )
     parse_sql(task.sql, terms_max=task.terms_max)
-    frame, _ = plan(task.sql, context, sessions, asker(channel))
+    frame, _ = plan(task.sql, context, sessions, asker(channel), embedder(channel))
     plans = _walk(frame.logical_plan())
     nodes = [node.to_variant() for node in plans]
     names = [type(node).__name__ for node in nodes]

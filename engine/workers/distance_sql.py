@@ -11,7 +11,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from catalog.index_model import IndexType
 from engine.errors import SqlInvalid
-from engine.query.tokens import tokenize
+from engine.query.tokens import body_start, tokenize
 from engine.workers.tasks import IndexBinding, TableBinding
 
 _NAME = "vector_distance"
@@ -29,8 +29,10 @@ def write_distances(sql: str, tables: Sequence[TableBinding]) -> str:
     Raises:
         SqlInvalid: two tables have a vector index on the column, of different kinds.
     """
+    start = body_start(sql)
+    head, sql = sql[:start], sql[start:]
     tokens = tokenize(sql)
-    pieces: list[str] = []
+    pieces: list[str] = [head]
     at = 0
     for place, token in enumerate(tokens[:-3]):
         if token.text.lower() != _NAME or tokens[place + 1].token_type is not TokenType.L_PAREN:

@@ -6,8 +6,7 @@ generated column is made of vectors that are looked up by the hash of a text, so
 have them all.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from engine.indexes.vector import VectorBuilder, VectorSpec
 from engine.workers.session import Sessions
 from engine.workers.sorted_copy import write_sorted_copy
 from engine.workers.tasks import IndexOrder, IndexTask
-from engine.workers.texts import hash_of
+from engine.workers.texts import HASH, VECTOR, hash_of
 
 _BATCH_ROWS = 16_384
 _THREADS = 2
@@ -108,7 +107,7 @@ class _Source:
         self._generated = task.generated
         self._rows = task.rows
         self.row_count = sum(pq.read_metadata(path).num_rows for path in task.files)
-        self._vectors = {column.name: _Vectors.load(column.known) for column in task.generated}
+        self._vectors = {column.name: _Vectors(column.known) for column in task.generated}
         self.schema = self._schema()
 
     def _schema(self) -> pa.Schema:
@@ -155,42 +154,36 @@ class _Source:
         return pa.RecordBatch.from_arrays(ordered, schema=self.schema)
 
 
-@dataclass(frozen=True, slots=True)
 class _Vectors:
-    """Vectors by the hash of their text; kept as they lie in their files."""
+    """Vectors by the hash of their text, left where they lie: in mapped files."""
 
-    places: Mapping[bytes, int]
-    vectors: np.ndarray
-    width: int
-
-    @classmethod
-    def load(cls, files: Sequence[str]) -> "_Vectors":
-        """Read files of hashes and vectors."""
-        tables = []
-        for path in files:
-            with pa.memory_map(path) as source:
-                tables.append(pa.ipc.open_file(source).read_all())
-        if not tables:
-            return cls({}, np.zeros((0, 1), np.float32), 1)
-        rows = pa.concat_tables(tables)
-        column = rows.column("vector").combine_chunks()
-        vectors, _ = as_matrix(column)
-        hashes: list[Any] = rows.column("hash").to_pylist()
-        return cls({key: at for at, key in enumerate(hashes)}, vectors, vectors.shape[1])
+    def __init__(self, files: Sequence[str]) -> None:
+        self._places: dict[bytes, tuple[int, int]] = {}
+        self._parts: list[np.ndarray] = []
+        self.width = 1
+        for number, path in enumerate(files):
+            table = pa.ipc.open_file(pa.memory_map(path)).read_all()
+            vectors: Any = table.column(VECTOR).combine_chunks()
+            matrix, _ = as_matrix(vectors)
+            self.width = matrix.shape[1]
+            self._parts.append(matrix)
+            hashes: list[Any] = table.column(HASH).to_pylist()
+            self._places.update((key, (number, row)) for row, key in enumerate(hashes))
 
     def of(self, texts: Any) -> Any:  # noqa: ANN401 - an array of text, and one of vectors
         """Return the vector of each text; NULL for NULL and for an empty text."""
         coded: Any = pc.dictionary_encode(pc.cast(texts, pa.large_string()))
-        places = [self.places.get(hash_of(text), -1) for text in coded.dictionary.to_pylist()]
-        lookup = np.array([*places, -1], dtype=np.int64)
-        codes = coded.indices.fill_null(len(places)).to_numpy(zero_copy_only=False)
-        wanted = lookup[codes]
-        found = self.vectors[np.maximum(wanted, 0)] if len(self.vectors) else None
-        if found is None:
-            found = np.zeros((len(wanted), self.width), np.float32)
-        flat = pa.array(found.reshape(-1), pa.float32())
-        missing = pa.array(wanted < 0)
-        return pa.FixedSizeListArray.from_arrays(flat, self.width, mask=missing)
+        nowhere = (-1, 0)
+        found = [self._places.get(hash_of(text), nowhere) for text in coded.dictionary.to_pylist()]
+        places = np.array([*found, nowhere], dtype=np.int64)
+        codes = coded.indices.fill_null(len(found)).to_numpy(zero_copy_only=False)
+        parts, rows = places[codes, 0], places[codes, 1]
+        vectors = np.zeros((len(codes), self.width), np.float32)
+        for number in np.unique(parts[parts >= 0]):
+            here = parts == number
+            vectors[here] = self._parts[number][rows[here]]
+        flat = pa.array(vectors.reshape(-1), pa.float32())
+        return pa.FixedSizeListArray.from_arrays(flat, self.width, mask=pa.array(parts < 0))
 
 
 def _build_bm25(order: IndexOrder, source: _Source, memory_bytes: int, progress: _Progress) -> None:

@@ -106,10 +106,11 @@ def _stand_in(
     sessions: Sessions,
     defaults: Defaults,
 ) -> Table | None:
-    found = [path for path in paths if _full_name(path, defaults) == binding.name]
+    names = _printed_names(binding, defaults)
+    found = [path for path in paths if _printed(path) in names]
     if not found:
         return None
-    total = sum(counts[name] for name in _printed_names(binding, defaults))
+    total = sum(counts[name] for name in names)
     if len(found) == 1 and total == 1:
         nearest = _nearest(binding, found[0])
         rows = _nearest_rows(binding, nearest, found[0], sessions) if nearest else None
@@ -231,9 +232,8 @@ def _points(columns: Sequence[str], path: ScanPath) -> int:
     return points
 
 
-def _full_name(path: ScanPath, defaults: Defaults) -> tuple[str, str, str]:
-    catalog, schema, table = path.name
-    return catalog or defaults[0], schema or defaults[1], table
+def _printed(path: ScanPath) -> str:
+    return ".".join(part for part in path.name if part is not None)
 
 
 def _printed_names(binding: TableBinding, defaults: Defaults) -> set[str]:

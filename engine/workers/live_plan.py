@@ -25,7 +25,7 @@ from engine.query.tokens import words_of
 from engine.workers.channel import Channel
 from engine.workers.plan_paths import limit_of, scan_counts
 from engine.workers.session import READ_ONLY, Sessions
-from engine.workers.statement import asker, plan
+from engine.workers.statement import asker, embedder, plan
 from engine.workers.tasks import LivePlanTask, LiveTable, ScanMode
 
 
@@ -52,12 +52,13 @@ def plan_live(task: LivePlanTask, channel: Channel, sessions: Sessions) -> dict[
         default_schema=task.default_schema,
         memory_bytes=None,
         scan=ScanMode.SINGLE,
+        sql=task.sql,
     )
-    frame, renamed = plan(task.sql, context, sessions, asker(channel))
+    frame, renamed = plan(task.sql, context, sessions, asker(channel), embedder(channel))
     explained: list[list[str]] = []
     if task.inner_sql is not None:
         explained = _rows_of(frame)
-        frame, renamed = plan(task.inner_sql, context, sessions, asker(channel))
+        frame, renamed = plan(task.inner_sql, context, sessions, asker(channel), embedder(channel))
     sql = task.inner_sql or task.sql
     schema = frame.schema()
     # Once: the names it makes up are numbered on.

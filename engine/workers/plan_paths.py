@@ -157,7 +157,7 @@ def _projected(node: LogicalPlan, names: Mapping[str, Expr] | None) -> Mapping[s
     """Say what the columns of a projection are, in columns of the scan where that is known."""
     outer: dict[str, Expr] = {}
     for item in _variant(node).projections():
-        expr = item.to_variant().expr() if item.variant_name() == "Alias" else item
+        expr = _unnamed(item)
         name = item.to_variant().alias() if item.variant_name() == "Alias" else column_of(item)
         known = _in_scan(expr, names)
         if known is not None:
@@ -168,7 +168,7 @@ def _projected(node: LogicalPlan, names: Mapping[str, Expr] | None) -> Mapping[s
 def _first_rows(node: LogicalPlan, names: Mapping[str, Expr] | None) -> FirstRows | None:
     sort = _variant(node)
     keys = sort.sort_exprs()
-    key = _in_scan(keys[0].expr(), names)
+    key = _in_scan(_unnamed(keys[0].expr()), names)
     if key is None:
         return None
     return FirstRows(
@@ -178,6 +178,11 @@ def _first_rows(node: LogicalPlan, names: Mapping[str, Expr] | None) -> FirstRow
         is_only=len(keys) == 1,
         count=sort.get_fetch_val(),
     )
+
+
+def _unnamed(expr: Expr) -> Expr:
+    """Take the name off: an optimised key keeps that of what was written."""
+    return expr.to_variant().expr() if expr.variant_name() == "Alias" else expr
 
 
 def _in_scan(expr: Expr, names: Mapping[str, Expr] | None) -> Expr | None:

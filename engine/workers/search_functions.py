@@ -92,8 +92,8 @@ class SearchFunctions:
         self._thread = thread
         self._answers: list[DataFrame] = []
         self._planned = 0
-        self._find_table: FindTable = lambda _name: None
-        self._embed: Embed = no_embedding
+        self._find_table: FindTable
+        self._embed: Embed
         self._language = DEFAULT_LANGUAGE
         self.calls: list[Call] = []
         self.failure: EngineError | None = None
@@ -349,12 +349,3 @@ def _value_field(call: Call) -> "pa.Field[Any]":
 def _embedding(provider_id: str, key: str) -> EmbeddingBinding:
     fingerprint, _, dimensions = key.partition(":")
     return EmbeddingBinding(provider_id, int(dimensions) if dimensions else None, fingerprint)
-
-
-def no_embedding(_how: EmbeddingBinding, _text: str) -> Sequence[float]:
-    """Refuse: what only plans needs no vectors.
-
-    Raises:
-        SqlInvalid: always.
-    """
-    raise SqlInvalid("A text cannot be embedded while a statement is only planned")

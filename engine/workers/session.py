@@ -30,7 +30,7 @@ from datafusion.object_store import LocalFileSystem
 
 from engine.errors import Unavailable
 from engine.query.parse import names_all_columns
-from engine.query.tokens import words_of
+from engine.query.tokens import body_start, words_of
 from engine.workers.distance_sql import has_vector_distance
 from engine.workers.open_indexes import OpenIndexes
 from engine.workers.search_functions import SearchFunctions
@@ -222,8 +222,7 @@ class Sessions:
         _check_files(binding)
         stored = self._stored(room, binding)
         if stored is not None and binding.file is not None and binding.file == binding.rows:
-            visible = self.indexes.visible(binding)
-            return self._keeper.read_table(stored).select(*map(_quoted, visible)).into_view()
+            return self._visible(binding, stored)
         given = self._given(binding.ipc)
         if stored is None or given is None:
             provider = stored or given
@@ -231,6 +230,17 @@ class Sessions:
             return provider
         both = self._keeper.read_table(stored).union(self._keeper.read_table(given))
         return both.into_view()
+
+    def _visible(self, binding: TableBinding, rows: Table) -> Table:
+        """Leave out generated columns of indexes that are deleted; plans show the table's full name."""
+        visible = self.indexes.visible(binding)
+        if visible == self.indexes.rows(binding.file or "").schema.names:
+            return rows
+        name = _quoted(".".join(binding.name))
+        self._keeper.register_table(name, rows)
+        frame = self._keeper.table(name).select(*map(_quoted, visible))
+        self._keeper.deregister_table(name)
+        return frame.into_view()
 
     def _given(self, ipc: bytes | None) -> Table | None:
         if ipc is None:
@@ -274,8 +284,9 @@ def _as_read(binding: TableBinding, sql: str) -> TableBinding:
     """Read generated columns, which only the rows by number have, when the statement may name them."""
     if not binding.generated or binding.rows is None:
         return binding
+    body = sql[body_start(sql) :]
     words = {name.lower() for name in binding.generated}
-    if has_vector_distance(sql) or names_all_columns(sql) or not words.isdisjoint(words_of(sql)):
+    if has_vector_distance(sql) or names_all_columns(body) or not words.isdisjoint(words_of(body)):
         return replace(binding, folder=None, file_count=0, file=binding.rows)
     return binding
 

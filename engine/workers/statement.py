@@ -24,9 +24,15 @@ from engine.workers.failures import missing_table
 from engine.workers.frames import Kind
 from engine.workers.index_use import use_indexes
 from engine.workers.keeper import Keeper
-from engine.workers.search_functions import Embed, no_embedding
+from engine.workers.search_functions import Embed
 from engine.workers.session import READ_ONLY, Sessions
-from engine.workers.tasks import EmbeddingBinding, QueryTask, TableBinding, load_bindings
+from engine.workers.tasks import (
+    EmbeddedText,
+    EmbeddingBinding,
+    QueryTask,
+    TableBinding,
+    load_bindings,
+)
 
 _ASKS_MAX = 256
 _SMALL_BYTES = 64 * 1024
@@ -48,7 +54,7 @@ def run_statement(task: QueryTask, channel: Channel, sessions: Sessions) -> None
     )
     if task.terms_max is not None:
         parse_sql(task.sql, terms_max=task.terms_max)
-    frame, renamed = plan(task.sql, context, sessions, ask, embedder(task, channel))
+    frame, renamed = plan(task.sql, context, sessions, ask, embedder(channel, task.embedded))
     if use_indexes(frame, context, sessions, (task.default_catalog, task.default_schema)):
         frame = context.sql(renamed.sql, options=READ_ONLY)
     schema = _display_schema(frame.schema(), renamed)
@@ -79,7 +85,7 @@ def run_statement(task: QueryTask, channel: Channel, sessions: Sessions) -> None
 
 
 def plan(
-    sql: str, context: SessionContext, sessions: Sessions, ask: Ask, embed: Embed = no_embedding
+    sql: str, context: SessionContext, sessions: Sessions, ask: Ask, embed: Embed
 ) -> tuple[DataFrame, Renamed]:
     """Plan a statement, asking for tables nobody bound and renaming repeated output columns.
 
@@ -127,9 +133,9 @@ def asker(channel: Channel) -> Ask:
     return ask
 
 
-def embedder(task: QueryTask, channel: Channel) -> Embed:
+def embedder(channel: Channel, embedded: Sequence[EmbeddedText] = ()) -> Embed:
     """Make what turns a text of the statement into a vector: the parent did, or is asked to now."""
-    known = {(each.fingerprint, each.text): each.vector for each in task.embedded}
+    known = {(each.fingerprint, each.text): each.vector for each in embedded}
 
     def embed(how: EmbeddingBinding, text: str) -> Sequence[float]:
         key = how.fingerprint, text

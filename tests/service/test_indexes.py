@@ -12,6 +12,7 @@ import pytest
 
 from catalog.garbage import collect_garbage
 from catalog.model import Job, JobStatus, ReadMode
+from catalog.settings import Settings
 from engine import errors
 from engine.service import connections, datasets, indexes, refresh
 from engine.service.connections import NewConnection
@@ -190,7 +191,12 @@ async def test_generated_columns_of_two_indexes_stand_side_by_side(
         assert len(await rows_of(engine, caller, near)) == 5
     found = await rows_of(engine, caller, "SELECT id FROM bm25_search('docs', 'body', 'red', 3)")
     assert len(found) == 3
+    by_distance = "SELECT id FROM docs WHERE id > 3 ORDER BY vector_distance(%s, 'red') LIMIT 3"
+    shown = await plan_of(engine, caller, by_distance % "body_embedding")
+    assert "by vector index one" in shown
     await indexes.delete_index(engine, caller, dataset.id, "one")
+    shown = await plan_of(engine, caller, by_distance % "body")
+    assert "by vector index two" in shown
     near = "SELECT id FROM vector_search('docs', 'Short', 'warm winter boots', 5)"
     assert len(await rows_of(engine, caller, near)) == 5
     (row,) = await rows_of(engine, caller, "SELECT * FROM docs LIMIT 1")
@@ -383,3 +389,46 @@ async def test_sorted_scan_reads_the_copy_in_order(engine: Engine, caller: Calle
     assert "SortExec" not in await plan_of(engine, caller, sql)
     with pytest.raises(errors.SqlInvalid, match="sorted_scan: No sorted index 't' found"):
         await rows_of(engine, caller, "SELECT * FROM sorted_scan('docs', 't')")
+
+
+async def test_a_dictionary_column_is_searched_like_any_text(
+    engine: Engine, caller: Caller
+) -> None:
+    words = pa.array(["red", "blue", None, "red"]).dictionary_encode()
+    rows = pa.table({"id": [1, 2, 3, 4], "body": words})
+    dataset = await make_dataset(engine, caller, rows)
+    await make_index(engine, caller, dataset.id, "w", ["body"], index_type="bm25")
+    await make_index(engine, caller, dataset.id, "s", ["body", "id"])
+    found = "SELECT id, body FROM bm25_search('docs', 'body', 'red') ORDER BY id"
+    assert await rows_of(engine, caller, found) == [[1, "red"], [4, "red"]]
+    in_order = "SELECT id FROM docs WHERE body = 'red' ORDER BY body, id"
+    assert await rows_of(engine, caller, in_order) == [[1], [4]]
+
+
+async def test_a_table_with_a_lost_index_file_is_still_read(
+    own_engine: Engine, settings: Settings
+) -> None:
+    engine, caller = own_engine, await new_caller(own_engine)
+    dataset = await make_dataset(engine, caller, documents(30))
+    await make_index(engine, caller, dataset.id, "w", ["body"], index_type="bm25")
+    for path in (settings.data_dir / "blobs" / "indexes").rglob("meta.json"):
+        path.unlink()
+    assert await rows_of(engine, caller, "SELECT count(*) FROM docs") == [[30]]
+    with pytest.raises(errors.SqlInvalid, match="'w' is not ready: its stored data is missing"):
+        await rows_of(engine, caller, "SELECT * FROM bm25_search('docs', 'body', 'red')")
+
+
+async def test_rows_of_a_live_table_meet_those_of_a_search(shop: Shop) -> None:
+    engine, caller = shop.engine, shop.caller
+    dataset = await make_dataset(engine, caller, documents(40))
+    await make_index(engine, caller, dataset.id, "near", ["body"], index_type="vector")
+    where = (shop.place.connection_id, "main", "docs")
+    await connections.update_table(engine, caller, *where, {"mode": ReadMode.LIVE})
+    for sql in (
+        "SELECT count(*) FROM shop.main.docs s "
+        "JOIN vector_search('docs', 'body', 'red shoes', 40) v ON v.id = s.id",
+        "SELECT count(*) FROM (SELECT id, vector_distance(body, 'red shoes') AS d FROM docs "
+        "WHERE body <> '') v JOIN shop.main.docs s ON v.id = s.id WHERE d < 2",
+    ):
+        ((found,),) = await rows_of(engine, caller, sql)
+        assert 0 < found <= 3, sql
