@@ -17,6 +17,14 @@ class IndexType(StrEnum):
     VECTOR = "vector"
 
 
+class VectorStorage(StrEnum):
+    """How the graph of a vector index keeps numbers; distances are computed from 32-bit floats."""
+
+    F32 = "f32"
+    F16 = "f16"
+    I8 = "i8"
+
+
 class Metric(StrEnum):
     """How far two vectors are apart; less is nearer."""
 
@@ -43,6 +51,7 @@ class Index:
     columns: tuple[str, ...]
     source_column: str | None
     metric: Metric | None
+    storage: VectorStorage | None
     language: str | None
     embedding_provider_id: str | None
     dimensions: int | None

@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 
 from catalog.columns import ORDERED_TEXT, Choice, Instant, Json
-from catalog.index_model import IndexType, Metric
+from catalog.index_model import IndexType, Metric, VectorStorage
 from catalog.metadata import metadata
 
 indexes = Table(
@@ -28,6 +28,7 @@ indexes = Table(
     Column("columns", Json(tuple), nullable=False),
     Column("source_column", Text),
     Column("metric", Choice(Metric)),
+    Column("storage", Choice(VectorStorage)),
     Column("language", Text),
     Column("embedding_provider_id", ORDERED_TEXT),
     Column("dimensions", Integer),

@@ -44,6 +44,7 @@ async def _bind(engine: Engine, built: BuiltIndex) -> tuple[IndexBinding, Path |
         problem=index.error_message,
         source_column=index.source_column,
         metric=index.metric,
+        storage=index.storage,
         language=index.language,
     )
     if build is None:

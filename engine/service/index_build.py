@@ -130,6 +130,7 @@ async def build_indexes(
                 index.index_type,
                 index.columns,
                 index.metric,
+                index.storage,
                 index.language,
             )
             for number, index in enumerate(wanted)

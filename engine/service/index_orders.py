@@ -9,7 +9,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from catalog.ids import IdKind, new_id
-from catalog.index_model import BuiltIndex, Index, IndexType, Metric
+from catalog.index_model import BuiltIndex, Index, IndexType, Metric, VectorStorage
 from engine import errors
 from engine.indexes.analyzers import DEFAULT_LANGUAGE, LANGUAGES
 from engine.indexes.columns import check_columns, is_text
@@ -21,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _COLUMNS_MAX = 64
 _DESCRIPTION_CHARS_MAX = 1_000
 
-ChoiceT = TypeVar("ChoiceT", IndexType, Metric)
+ChoiceT = TypeVar("ChoiceT", IndexType, Metric, VectorStorage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class NewIndex:
     columns: Sequence[str]
     index_type: str | None = None
     metric: str | None = None
+    storage: str | None = None
     language: str | None = None
     embedding_provider_id: str | None = None
     dimensions: int | None = None
@@ -83,6 +84,7 @@ async def check_order(
         columns=columns,
         source_column=None,
         metric=None,
+        storage=None,
         language=_language(order) if index_type is IndexType.BM25 else None,
         embedding_provider_id=None,
         dimensions=None,
@@ -106,6 +108,8 @@ async def _check_vector(
 ) -> Index:
     (column,) = index.columns
     metric = None if order.metric is None else _choice(Metric, order.metric.lower(), "metric")
+    storage = _choice(VectorStorage, (order.storage or VectorStorage.I8).lower(), "storage")
+    index = replace(index, storage=storage)
     is_embedded = column in schema.names and is_text(schema.field(column).type)
     if order.embedding_provider_id is None and not is_embedded:
         if order.dimensions or order.output_column:
@@ -153,6 +157,7 @@ def _check_options(order: NewIndex, index_type: IndexType) -> None:
     """Refuse options that mean nothing for this type: they would be ignored without a word."""
     vector_only = {
         "metric": order.metric,
+        "storage": order.storage,
         "embedding_provider_id": order.embedding_provider_id,
         "dimensions": order.dimensions or None,
         "output_column": order.output_column,

@@ -331,6 +331,7 @@ def index_fields(detail: IndexDetail) -> dict[str, Any]:
         "columns": list(index.columns),
         "source_column": index.source_column,
         "metric": None if index.metric is None else index.metric.value,
+        "storage": None if index.storage is None else index.storage.value,
         "status": "ready" if detail.is_ready else "pending",
         "error_message": index.error_message,
         "language": index.language,

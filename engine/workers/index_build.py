@@ -198,9 +198,10 @@ def _build_bm25(order: IndexOrder, source: _Source, memory_bytes: int, progress:
 
 def _build_vector(order: IndexOrder, source: _Source, progress: _Progress) -> int:
     assert order.metric is not None
+    assert order.storage is not None
     (column,) = order.columns
     width = _width_of(column, source)
-    spec = VectorSpec(column, order.metric.value, width)
+    spec = VectorSpec(column, order.metric.value, width, order.storage.value)
     builder = VectorBuilder(spec, Path(order.folder), threads=_THREADS)
     for first, batch in source.batches([column]):
         builder.add(batch.column(column), first)

@@ -47,9 +47,12 @@ class OpenIndexes:
         """Open a built vector index."""
         assert index.folder is not None
         assert index.metric is not None
+        assert index.storage is not None
         assert index.dimensions is not None
         folder = Path(index.folder)
-        spec = VectorSpec(index.columns[0], index.metric.value, index.dimensions)
+        spec = VectorSpec(
+            index.columns[0], index.metric.value, index.dimensions, index.storage.value
+        )
         return self._open(index.folder, lambda: VectorIndex.open(folder, spec))
 
     def _open(self, path: str, make: Callable[[], T]) -> T:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from catalog.index_model import IndexType, Metric
+from catalog.index_model import IndexType, Metric, VectorStorage
 from engine.workers.pure_data import dump_data, load_data
 
 
@@ -57,6 +57,7 @@ class IndexBinding:
     problem: str | None = None
     source_column: str | None = None
     metric: Metric | None = None
+    storage: VectorStorage | None = None
     language: str | None = None
     dimensions: int | None = None
     embedding: EmbeddingBinding | None = None
@@ -222,6 +223,7 @@ class IndexOrder:
     index_type: IndexType
     columns: tuple[str, ...]
     metric: Metric | None
+    storage: VectorStorage | None
     language: str | None
 
 

@@ -31,6 +31,9 @@ class CreateIndex(Shape):
     columns: list[str] = Field(description="Columns to index, in order; one of a vector index.")
     index_type: str | None = Field(None, description="sorted (default), bm25 or vector.")
     metric: str | None = Field(None, description="Of a vector index: l2, cosine or dot.")
+    storage: str | None = Field(
+        None, description="Of a vector index's graph: i8 (default), f16 or f32."
+    )
     language: str | None = Field(None, description="Of a bm25 index; english unless told.")
     embedding_provider_id: str | None = Field(
         None, description="What makes vectors of a text column; null = the system's."
@@ -57,6 +60,7 @@ class IndexBody(Closed):
     columns: list[str]
     source_column: str | None
     metric: str | None
+    storage: str | None
     status: str
     error_message: str | None
     language: str | None

@@ -242,6 +242,8 @@ async def test_a_pinned_dataset_has_its_indexes_built_over_what_is_read(
         (NewIndex("x", ["id"], "vector"), "does not hold lists of numbers"),
         (NewIndex("x", ["v", "body"], "vector"), "exactly one column"),
         (NewIndex("x", ["v"], "vector", metric="taxi"), "metric must be one of l2, cosine, dot"),
+        (NewIndex("x", ["v"], "vector", storage="i4"), "storage must be one of f32, f16, i8"),
+        (NewIndex("x", ["id"], storage="i8"), "storage is for vector indexes only"),
         (NewIndex("x", ["v"], "vector", dimensions=3), "holds no text"),
         (NewIndex("x", ["v"], "vector", embedding_provider_id="sys_emb_local"), "hold text"),
         (NewIndex("x", ["body"], "vector", embedding_provider_id="embpnone"), "not found"),

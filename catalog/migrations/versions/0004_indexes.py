@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("columns", sa.Text(), nullable=False),
         sa.Column("source_column", sa.Text()),
         sa.Column("metric", sa.Text()),
+        sa.Column("storage", sa.Text()),
         sa.Column("language", sa.Text()),
         sa.Column("embedding_provider_id", _ORDERED),
         sa.Column("dimensions", sa.Integer()),
