@@ -11,6 +11,18 @@ import pyarrow.parquet as pq
 from tests.system.polling import wait_for_status
 
 ROWS = 20_000
+NOTES = "id,note\n1,red shoes\n2,blue hat\n3,red hat\n"
+INDEXES = (
+    {"index_name": "by_id", "columns": ["id"]},
+    {"index_name": "by_words", "index_type": "bm25", "columns": ["note"]},
+    {"index_name": "by_meaning", "index_type": "vector", "columns": ["note"], "dimensions": 64},
+)
+SEARCHES = {
+    "SELECT id FROM bm25_search('notes', 'note', 'red') ORDER BY id": [[1], [3]],
+    "SELECT id FROM vector_search('notes', 'note', 'crimson boots', 1)": [[1]],
+    "SELECT note FROM sorted_scan('notes', 'by_id') WHERE id > 2": [["red hat"]],
+    "SELECT count(note_embedding) FROM notes": [[3]],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,10 @@ def run_main_flow(client: httpx.Client) -> Left:
     saved = _ok(client.post("/v1/queries", json={"name": "all", "sql": "SELECT 1 AS one"}))
     changed = _ok(client.put(f"/v1/queries/{saved['id']}", json={"sql": joined}))
     assert (changed["latest_version"], changed["category"]) == (2, "join")
+    notes = {"inline": {"format": "csv", "content": NOTES}}
+    noted = _ok(client.post("/v1/datasets", json={"label": "Notes", "source": notes}))
+    for order in INDEXES:
+        _ok(client.post(f"/v1/datasets/{noted['id']}/indexes", json=order))
     _ok(client.post("/v1/secrets", json={"name": "key", "value": "never shown"}))
     runs = client.get("/v1/query-runs?limit=1000").json()["query_runs"]
     assert {run["status"] for run in runs} == {"succeeded"}
@@ -66,6 +82,8 @@ def check_main_flow(client: httpx.Client, left: Left) -> None:
     assert answer["row_count"] == 2
     answer = _ok(client.post(f"/v1/queries/{left.saved_query_id}/execute", json={"version": 1}))
     assert answer["rows"] == [[1]]
+    for search, rows in SEARCHES.items():
+        assert _ok(client.post("/v1/query", json={"sql": search}))["rows"] == rows
     uploads = client.get("/v1/files?status=consumed").json()["uploads"]
     assert left.upload_id in {upload["id"] for upload in uploads}
     assert _ok(client.get(f"/v1/datasets/{left.dataset_id}"))["columns"][0]["name"] == "n"

@@ -26,7 +26,7 @@ def test_files_in_a_bucket_serve_the_main_job(tmp_path: Path, s3_endpoint: str) 
         left = run_main_flow(client)
         check_main_flow(client, left)
     listed = httpx.get(f"{s3_endpoint}/lake?list-type=2").text
-    for folder in ("uploads", "datasets", "results"):
+    for folder in ("uploads", "datasets", "results", "indexes", "embeddings"):
         assert f"<Key>tidemill/{folder}/" in listed
     assert not (data_dir / "blobs").exists()
     shutil.rmtree(data_dir / "cache")
