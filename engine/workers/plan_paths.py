@@ -17,6 +17,8 @@ from datafusion.expr import Expr
 
 _SCAN = re.compile(r"^\s*TableScan: (?P<table>.+?)(?: projection=\[.*)?$", re.MULTILINE)
 _LIMIT = re.compile(r"\s*Limit: skip=(\d+), fetch=(\d+)")
+# A list of values, and a boolean by itself, which is what the optimiser makes of `flag = TRUE`.
+_ALONE = frozenset({"InList", "Column", "Not"})
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
 
 ScanName = tuple[str | None, str | None, str]
@@ -86,12 +88,13 @@ def conjuncts(predicate: Expr) -> Iterator[Expr]:
 def compared_column(term: Expr) -> tuple[str, str] | None:
     """Return the column and the operator of a comparison of a column with a literal.
 
-    ``IN`` and a chain of equalities of one column by OR count as ``=``.
+    ``IN``, a chain of equalities of one column by OR, and a boolean column count as ``=``.
     """
     kind = term.variant_name()
-    if kind == "InList":
-        column = column_of(term.rex_call_operands()[0])
-        return None if column is None or "NOT IN" in str(term) else (column, "=")
+    if kind in _ALONE:
+        first = term.rex_call_operands()[0] if kind != "Column" else term
+        column = column_of(first)
+        return None if column is None or " NOT IN " in str(term) else (column, "=")
     if kind != "BinaryExpr":
         return None
     left, right = term.rex_call_operands()

@@ -38,10 +38,12 @@ def write_sorted_copy(
         memory_bytes=task.memory_bytes,
         scan=ScanMode.PARALLEL,
     )
-    schema = pq.read_schema(task.files[0]).remove_metadata()
+    metadata = pq.read_metadata(task.files[0])
+    schema = metadata.schema.to_arrow_schema().remove_metadata()
     folder = str(Path(task.files[0]).parent)
     rows = sessions.name_files("rows", folder)
-    with _open_writer(Path(order.folder) / _FILE_NAME, schema, order, rows) as writer:
+    path = Path(order.folder) / _FILE_NAME
+    with _open_writer(path, schema, order, rows, _dictionary_columns(metadata)) as writer:
         done = 0
         for group in _row_groups(_sorted(rows, order.columns), schema):
             writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
@@ -74,24 +76,44 @@ def _row_groups(rows: DataFrame, schema: pa.Schema) -> Any:  # noqa: ANN401 - a 
         yield pa.Table.from_batches(waiting)
 
 
+def _dictionary_columns(metadata: pq.FileMetaData) -> list[str]:
+    """Name the columns that have a dictionary in the table: where values repeat.
+
+    A lookup would decode a dictionary of distinct values for the sake of one of them.
+    """
+    if not metadata.num_row_groups:
+        return []
+    group = metadata.row_group(0)
+    columns = [group.column(place) for place in range(group.num_columns)]
+    return [column.path_in_schema for column in columns if column.has_dictionary_page]
+
+
 def _open_writer(
-    path: Path, schema: pa.Schema, order: IndexOrder, rows: DataFrame
+    path: Path, schema: pa.Schema, order: IndexOrder, rows: DataFrame, dictionaries: list[str]
 ) -> pq.ParquetWriter:
     floats = [name for name in order.columns if pa.types.is_floating(schema.field(name).type)]
     exact = [name for name in floats if not _has_nan(rows, name)]
     statistics: Any = [*paths_with_statistics(schema), *exact]
-    later = [name for name in order.columns[1:] if name not in floats]
+    later = [name for name in order.columns[1:] if _has_bloom_filter(schema.field(name).type)]
     places = [schema.get_field_index(name) for name in order.columns]
     return pq.ParquetWriter(
         path,
         schema,
         compression=COMPRESSION,
+        use_dictionary=dictionaries,  # type: ignore[arg-type]  # the stubs know no list
         write_statistics=statistics,
         write_page_index=True,
         max_rows_per_page=PAGE_ROWS,
         store_decimal_as_integer=True,
         sorting_columns=[pq.SortingColumn(place, nulls_first=False) for place in places],
         bloom_filter_options={name: {"ndv": ROW_GROUP_ROWS} for name in later} or None,
+    )
+
+
+def _has_bloom_filter(dtype: pa.DataType) -> bool:
+    """Tell whether equality is worth a filter: two values need none, and NaN equals itself in SQL."""
+    return not (
+        pa.types.is_boolean(dtype) or pa.types.is_null(dtype) or pa.types.is_floating(dtype)
     )
 
 

@@ -23,7 +23,7 @@ from tests.server.running import RunningServer, serving
 pytestmark = [pytest.mark.crash, pytest.mark.system]
 
 KILLS = 20
-ROWS = 3_000
+ROWS = 2_000
 KINDS: dict[str, dict[str, Any]] = {
     "bm25": {"index_type": "bm25", "columns": ["body"]},
     "sorted": {"index_type": "sorted", "columns": ["number"]},
@@ -46,7 +46,7 @@ _WORDS = [
 ]
 _SETTINGS = {"JOB_POLL_S": 0.1, "JOB_RETRY_S": 0, "JOB_ATTEMPTS_MAX": 1000, "RATE_LIMIT": 0}
 _SETTLED_S = 60
-_ORDERS_MAX = 4
+_ORDERS_MAX = 3
 
 
 class Orders:
@@ -89,7 +89,7 @@ class Orders:
 
     def drop_some(self, client: httpx.Client) -> None:
         """Keep the number of indexes small."""
-        for name in sorted(self.listed(client))[3:]:
+        for name in sorted(self.listed(client))[2:]:
             answer = client.delete(f"/v1/datasets/{self.dataset_id}/indexes/{name}")
             assert answer.status_code == 204, answer.text
             self.acknowledged.pop(name, None)
