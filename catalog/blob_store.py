@@ -85,6 +85,9 @@ class BlobStore(Protocol):
             Unavailable: the store cannot be reached.
         """
 
+    async def local_paths(self, keys: Sequence[str]) -> list[Path]:
+        """Return files like ``local_path``, all at once; those that are here cost no task."""
+
     def stream(self, key: str) -> AsyncIterator[bytes]:
         """Yield the bytes in chunks of about 1 MiB; raises like ``local_path``."""
 
@@ -216,6 +219,10 @@ class LocalBlobStore(_ObjectBlobStore):
         """Return the file itself."""
         return self._existing(check_key(key))
 
+    async def local_paths(self, keys: Sequence[str]) -> list[Path]:
+        """Return the files themselves."""
+        return [self._existing(check_key(key)) for key in keys]
+
     def _existing(self, key: str) -> Path:
         path = self._root / key
         if not path.is_file():
@@ -279,6 +286,14 @@ class S3BlobStore(_ObjectBlobStore):
             download.add_done_callback(lambda done: self._end_download(key, done))
         # A waiter that is cancelled must not cancel the download of the others.
         return await asyncio.shield(download)
+
+    async def local_paths(self, keys: Sequence[str]) -> list[Path]:
+        """Return the local copies; what is not here is downloaded side by side."""
+        copies = {key: self._cache.find(check_key(key)) for key in keys}
+        missing = [key for key, copy in copies.items() if copy is None]
+        found = await asyncio.gather(*map(self.local_path, missing)) if missing else ()
+        copies |= zip(missing, found, strict=True)
+        return [path for key in keys if (path := copies[key]) is not None]
 
     def _end_download(self, key: str, download: asyncio.Task[Path]) -> None:
         del self._downloads[key]

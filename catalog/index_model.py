@@ -81,7 +81,7 @@ class IndexFile:
 class IndexBuild:
     """An index as it was built over one version of a table.
 
-    ``details`` is a JSON object of what the search needs to know: see ``engine.indexes.build``.
+    ``details`` is a JSON object of what the search needs to know: see ``engine.service.index_build``.
     """
 
     id: str

@@ -7,12 +7,12 @@ never shows. What a command does is imported when it runs, so that help is quick
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from catalog.settings import Settings
+from server.options import DataDir, Url, WorkspaceId, settings_of
+from server.search_cli import indexes_app, providers_app
 
 app = typer.Typer(
     name="tidemill",
@@ -28,6 +28,8 @@ connection_app = typer.Typer(
     help="Connect databases, lakes and files, and refresh their copies.", no_args_is_help=True
 )
 app.add_typer(connection_app, name="connection")
+app.add_typer(indexes_app, name="indexes")
+app.add_typer(providers_app, name="embedding-providers")
 app.add_typer(token_app, name="token")
 app.add_typer(secrets_app, name="secrets")
 
@@ -47,22 +49,6 @@ class FileFormat(StrEnum):
     CSV = "csv"
     JSON = "json"
     PARQUET = "parquet"
-
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        help="Data folder of the server. [default: $TIDEMILL_DATA_DIR or ./tidemill-data]"
-    ),
-]
-Url = Annotated[
-    str | None,
-    typer.Option(help="The server. [default: $TIDEMILL_URL or http://127.0.0.1:8000]"),
-]
-WorkspaceId = Annotated[
-    str | None,
-    typer.Option(help="Id of the workspace. [default: $TIDEMILL_WORKSPACE or the token's only]"),
-]
 
 
 def main() -> None:
@@ -99,7 +85,7 @@ def serve(
     data_dir: DataDir = None,
 ) -> None:
     """Serve HTTP until SIGTERM or Ctrl-C."""
-    settings = _settings(data_dir)
+    settings = settings_of(data_dir)
     from server.commands.serving import serve_here  # noqa: PLC0415 - lazy, as the module says
 
     serve_here(settings, host, port)
@@ -115,7 +101,7 @@ def query(
     data_dir: DataDir = None,
 ) -> None:
     """Ask a running server."""
-    settings = _settings(data_dir, url, workspace)
+    settings = settings_of(data_dir, url, workspace)
     from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands.rows import print_query  # noqa: PLC0415 - lazy, as the module says
 
@@ -136,7 +122,7 @@ def upload(
     data_dir: DataDir = None,
 ) -> None:
     """Make a file a table of a running server."""
-    settings = _settings(data_dir, url, workspace)
+    settings = settings_of(data_dir, url, workspace)
     from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands.upload import upload_file  # noqa: PLC0415 - lazy, as the module says
 
@@ -162,7 +148,7 @@ def create_connection(  # noqa: PLR0913, PLR0917 - one argument per option
     data_dir: DataDir = None,
 ) -> None:
     """Make a remote source a catalog of a running server."""
-    settings = _settings(data_dir, url, workspace)
+    settings = settings_of(data_dir, url, workspace)
     from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands import connections  # noqa: PLC0415 - lazy, as the module says
 
@@ -177,7 +163,7 @@ def list_connections(
     workspace: WorkspaceId = None, url: Url = None, data_dir: DataDir = None
 ) -> None:
     """List the connections, their tables and copies."""
-    settings = _settings(data_dir, url, workspace)
+    settings = settings_of(data_dir, url, workspace)
     from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands import connections  # noqa: PLC0415 - lazy, as the module says
 
@@ -197,7 +183,7 @@ def refresh_connection(
     data_dir: DataDir = None,
 ) -> None:
     """Look for tables again, and renew their copies."""
-    settings = _settings(data_dir, url, workspace)
+    settings = settings_of(data_dir, url, workspace)
     from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands import connections  # noqa: PLC0415 - lazy, as the module says
 
@@ -213,7 +199,7 @@ def delete_connection(
     data_dir: DataDir = None,
 ) -> None:
     """Forget a connection with its copies; the source is not touched."""
-    settings = _settings(data_dir, url, workspace)
+    settings = settings_of(data_dir, url, workspace)
     from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands import connections  # noqa: PLC0415 - lazy, as the module says
 
@@ -228,7 +214,7 @@ def create_token(
     data_dir: DataDir = None,
 ) -> None:
     """Make an API token and print its secret, this once."""
-    settings = _settings(data_dir)
+    settings = settings_of(data_dir)
     from server.commands import tokens  # noqa: PLC0415 - lazy, as the module says
 
     tokens.create(settings, name=name, workspace_id=workspace)
@@ -237,7 +223,7 @@ def create_token(
 @token_app.command("list")
 def list_tokens(data_dir: DataDir = None) -> None:
     """List the API tokens, without secrets."""
-    settings = _settings(data_dir)
+    settings = settings_of(data_dir)
     from server.commands import tokens  # noqa: PLC0415 - lazy, as the module says
 
     tokens.show(settings)
@@ -248,7 +234,7 @@ def revoke_token(
     token: Annotated[str, typer.Argument(help="Id or name.")], data_dir: DataDir = None
 ) -> None:
     """Revoke an API token for ever."""
-    settings = _settings(data_dir)
+    settings = settings_of(data_dir)
     from server.commands import tokens  # noqa: PLC0415 - lazy, as the module says
 
     tokens.revoke(settings, token)
@@ -257,7 +243,7 @@ def revoke_token(
 @secrets_app.command("rotate")
 def rotate_secrets(data_dir: DataDir = None) -> None:
     """Encrypt every stored secret again with the newest key."""
-    settings = _settings(data_dir)
+    settings = settings_of(data_dir)
     from server.commands import tokens  # noqa: PLC0415 - lazy, as the module says
 
     tokens.rotate(settings)
@@ -270,7 +256,7 @@ def show_settings(
     ] = False,
 ) -> None:
     """Print every setting as this machine has it, secrets masked."""
-    settings = _settings()
+    settings = settings_of()
     from server.commands import settings_text  # noqa: PLC0415 - lazy, as the module says
 
     lines = (
@@ -290,15 +276,6 @@ def demo(
     from server.demo import run_demo  # noqa: PLC0415 - lazy, as the module says
 
     run_demo(data_dir)
-
-
-def _settings(
-    data_dir: Path | None = None, url: str | None = None, workspace: str | None = None
-) -> "Settings":
-    from catalog.settings import Settings  # noqa: PLC0415 - lazy, as the module says
-
-    chosen: dict[str, Any] = {"data_dir": data_dir, "url": url, "workspace": workspace}
-    return Settings(**{name: value for name, value in chosen.items() if value is not None})
 
 
 def _sentence(error: Exception) -> str:

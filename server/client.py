@@ -188,6 +188,20 @@ class Client:
         job_id = _object(self.send("POST", "/v1/refresh", json=body))["id"]
         return self._wait_for_job(job_id, on_progress)
 
+    def create_index(
+        self, path: str, body: Mapping[str, Any], on_progress: JobProgress | None = None
+    ) -> dict[str, Any]:
+        """Make an index as a job, and return it as the server shows it.
+
+        Args:
+            path: of the indexes of a table or dataset.
+            body: of the request.
+            on_progress: hears ``texts`` and ``texts_total`` while texts are embedded, then ``rows``
+                and ``rows_total``.
+        """
+        job_id = _object(self.send("POST", path, json={**body, "async": True}))["id"]
+        return self._wait_for_job(job_id, on_progress)
+
     def _wait_for_job(self, job_id: str, on_progress: JobProgress | None) -> dict[str, Any]:
         job = self._poll(f"/v1/jobs/{job_id}", on_job=on_progress)
         if job["status"] not in {"succeeded", "partially_succeeded"}:

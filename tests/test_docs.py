@@ -68,6 +68,7 @@ def test_the_tour_of_the_readme_prints_what_it_says(tour_folder: Path) -> None:
         "symbol,name,atomic_mass\nDs,Darmstadtium,281.0\n",
         "datasets.main.countries\n",
         "│ Asia          │ 4746571000 │",
+        "│ La     │ Makes lenses of cameras and <b>batteries</b> of hybrid cars        │",
     ):
         assert said in finished.stdout
         assert said in readme
@@ -91,6 +92,40 @@ def test_the_client_example_of_the_readme_runs(tour_folder: Path) -> None:
         )
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == "['category', 'n'] 11\n"
+
+
+@pytest.mark.system
+def test_the_examples_of_the_page_on_search_run(tour_folder: Path) -> None:
+    page = (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
+    (commands,) = re.findall(r"<!-- search -->\n```sh\n(.*?)```", page, re.DOTALL)
+    statements = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    assert len(statements) > 5
+    with serving(tour_folder / "real") as server, server.client() as client:
+        made = subprocess.run(
+            ["bash", "-euo", "pipefail"],
+            input=commands,
+            cwd=tour_folder,
+            env={
+                **os.environ,
+                "PATH": f"{tour_folder / 'bin'}:{os.environ['PATH']}",
+                "TIDEMILL_URL": server.url,
+                "TIDEMILL_DATA_DIR": str(tour_folder / "tidemill-data"),
+            },
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+        assert made.returncode == 0, made.stderr
+        plans = ""
+        for sql in statements:
+            answer = client.post("/v1/query", json={"sql": sql})
+            assert answer.status_code == 200, (sql, answer.text)
+            assert answer.json()["rows"], sql
+            plans += answer.text if sql.startswith("EXPLAIN") else ""
+    for said in ("by vector index meaning", "by sorted index by_mass"):
+        assert said in plans
+        assert said in page
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

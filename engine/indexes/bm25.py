@@ -125,12 +125,15 @@ class Bm25Index:
         Args:
             folder: is only read.
             spec: the builder's.
-            scratch: exists and may be written; nothing is left in it.
+            scratch: exists and may be written; as good as nothing is left in it.
 
         Raises:
             ValueError: the folder does not hold a whole index.
         """
-        with tempfile.TemporaryDirectory(prefix="bm25-", dir=scratch) as links:
+        # tantivy may look after its lock file while the folder goes: what is left then goes with scratch.
+        with tempfile.TemporaryDirectory(
+            prefix="bm25-", dir=scratch, ignore_cleanup_errors=True
+        ) as links:
             for file in folder.iterdir():
                 Path(links, file.name).symlink_to(file.absolute())
             return cls(tantivy.Index.open(links), spec)

@@ -26,6 +26,18 @@ def check_columns(index_type: IndexType, columns: Sequence[str], schema: pa.Sche
             raise InvalidRequest(f"Column '{name}' holds {dtype}, which has no order")
 
 
+def check_free(name: str, schema: pa.Schema) -> None:
+    """See that a generated column can have a name.
+
+    Raises:
+        InvalidRequest: the table has a column of its own that is called so.
+    """
+    if name in schema.names:
+        raise InvalidRequest(
+            f"The table has a column '{name}' already. Choose another name as output_column."
+        )
+
+
 def is_text(dtype: pa.DataType) -> bool:
     """Tell whether words can be searched in a column of a type."""
     return bool(

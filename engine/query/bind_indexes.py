@@ -1,6 +1,5 @@
 """Adds to the binding of a table what was built over the very rows it names."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ async def bind_indexes(
     engine: Engine, binding: TableBinding, indexes: Sequence[BuiltIndex]
 ) -> TableBinding:
     """Name the indexes of a table, those that are not built too, and where its rows are by number."""
-    found = await asyncio.gather(*(_bind(engine, each) for each in indexes))
+    found = [await _bind(engine, each) for each in indexes]
     paths = {path for _, path in found if path is not None}
     rows = next(iter(paths), None)
     return replace(
@@ -50,7 +49,7 @@ async def _bind(engine: Engine, built: BuiltIndex) -> tuple[IndexBinding, Path |
     if build is None:
         return binding, None
     try:
-        paths = await asyncio.gather(*(engine.blobs.local_path(file.key) for file in build.files))
+        paths = await engine.blobs.local_paths([file.key for file in build.files])
     except BlobMissing:  # the table itself can be read all the same
         return replace(binding, problem="its stored data is missing"), None
     by_name = {file.name: path for file, path in zip(build.files, paths, strict=True)}

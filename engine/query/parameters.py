@@ -88,8 +88,13 @@ def _literal(value: Any) -> str:  # noqa: ANN401 - any JSON value
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
-        return "ARRAY[" + ", ".join(map(_literal, value)) + "]"
+        return "ARRAY[" + ", ".join(map(_item, value)) + "]"
     raise InvalidRequest("A parameter must be null, a boolean, a number, a string or a flat list.")
+
+
+def _item(value: Any) -> str:  # noqa: ANN401 - as above
+    """Write an item of an array: between commas a minus needs no brackets."""
+    return repr(value) if type(value) is float and math.isfinite(value) else _literal(value)
 
 
 def _integer(value: int) -> str:

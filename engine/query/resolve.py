@@ -214,7 +214,7 @@ async def bind_files(
     indexes: Sequence[BuiltIndex],
 ) -> TableBinding:
     """Bind a name to the files of one version, which have a folder of their own, and its indexes."""
-    paths = await _together([engine.blobs.local_path(file.key) for file in files])
+    paths = await engine.blobs.local_paths([file.key for file in files])
     size_bytes = sum(file.size_bytes for file in files)
     binding = TableBinding(
         *name, folder=str(paths[0].parent), size_bytes=size_bytes, file_count=len(files)

@@ -22,6 +22,10 @@ _FUNCTIONS: dict[str, tuple[int, int] | None] = {
     "sorted_scan": None,
 }
 _DISTANCE = "vector_distance"
+_HIGHLIGHT = "bm25_highlight"
+
+SEARCH_CHARS_MAX = 32_768
+"""What is searched for is read, embedded, and for highlights repeated for every row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +44,47 @@ class SearchCall:
 
 
 def search_calls(tokens: Sequence[Token]) -> tuple[SearchCall, ...]:
-    """Return the calls whose arguments can be read."""
+    """Return the calls whose arguments can be read.
+
+    Raises:
+        SqlInvalid: a text is longer than what can be searched for.
+    """
     found: dict[SearchCall, None] = {}
     for place, token in enumerate(tokens[:-1]):
         name = token.text.lower()
         if tokens[place + 1].token_type is not _T.L_PAREN:
             continue
         if name in _FUNCTIONS:
-            call = _read_search(name, _texts(tokens, place + 2))
+            call = _read_search(name, _checked(_texts(tokens, place + 2)))
         elif name == _DISTANCE:
             call = _read_distance(tokens, place + 2)
+        elif name == _HIGHLIGHT:
+            _checked(_texts(tokens, place + 2)[1:])
+            continue
         else:
             continue
         if call is not None:
             found[call] = None
     return tuple(found)
+
+
+def check_search_text(text: str) -> None:
+    """See that a text can be searched for.
+
+    Raises:
+        SqlInvalid: it is too long.
+    """
+    if len(text) > SEARCH_CHARS_MAX:
+        raise SqlInvalid(
+            f"A text that is searched for may have at most {SEARCH_CHARS_MAX:,} characters, not "
+            f"{len(text):,}"
+        )
+
+
+def _checked(texts: list[str | None]) -> list[str | None]:
+    for text in texts:
+        check_search_text(text or "")
+    return texts
 
 
 def table_of(name: str) -> tuple[str, ...] | None:
@@ -87,6 +117,7 @@ def _read_distance(tokens: Sequence[Token], start: int) -> SearchCall | None:
     kinds = [token.token_type for token in ahead[1:]]
     if kinds != [_T.COMMA, _T.STRING, _T.R_PAREN]:
         return None
+    check_search_text(ahead[2].text)
     column = ahead[0].text
     if ahead[0].token_type is not _T.IDENTIFIER:
         column = column.lower()

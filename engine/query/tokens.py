@@ -11,6 +11,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from engine.errors import SqlInvalid
+from engine.query.number_lists import blank_numbers
 
 _DIALECT = Dialect.get_or_raise("postgres")
 _BLANK = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|;)*")
@@ -22,13 +23,15 @@ _COMMENT_EDGE = re.compile(r"/\*|\*/")
 def tokenize(sql: str) -> list[Token]:
     """Split one statement into tokens, without a closing semicolon.
 
+    A long list of numbers is read as an empty one.
+
     Raises:
         SqlInvalid: it does not split.
     """
     if "\x00" in sql:
         raise SqlInvalid("SQL must not contain NUL characters.")
     try:
-        tokens = _DIALECT.tokenize(sql)
+        tokens = _DIALECT.tokenize(blank_numbers(sql))
     except SqlglotError as error:
         raise SqlInvalid("SQL parse error: " + str(error).partition("\n")[0]) from None
     while tokens and tokens[-1].token_type is TokenType.SEMICOLON:

@@ -32,7 +32,9 @@ from engine.datasets.sources import (
 )
 from engine.service.context import Caller, Engine
 from engine.service.dataset_build import BuildInput, QueryInput, UploadInput, build_version
-from engine.service.index_build import Built, VersionFiles, build_all
+from engine.service.index_build import Built, build_all
+from engine.service.index_texts import VersionFiles
+from engine.service.indexes import build_missing
 from engine.service.jobs import handles
 from engine.service.saved_queries import (
     NAME_CHARS_MAX,
@@ -157,7 +159,10 @@ async def add_version(
             index_store.record_failure(conn, [index_id], message)
         return added
 
-    return await work.commit(effect, to_result=_job_result)
+    added = await work.commit(effect, to_result=_job_result)
+    # Another version may have been pinned, or none any more, while this one was made.
+    await build_missing(engine, caller, dataset.id)
+    return added
 
 
 def refreshable_source(dataset: Dataset) -> UrlSource | SavedQuerySource:

@@ -50,7 +50,6 @@ class Housekeeping:
         await self._try("fail_stuck", self._fail_stuck, now)
         await self._try("expire_results", self._expire_results, now)
         await self._try("expire_uploads", self._expire_uploads, now)
-
         await self._try("drop_embeddings", self._drop_embeddings, now)
 
     async def collect(self, now: datetime) -> None:

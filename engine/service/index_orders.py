@@ -12,7 +12,7 @@ from catalog.ids import IdKind, new_id
 from catalog.index_model import BuiltIndex, Index, IndexType, Metric, VectorStorage
 from engine import errors
 from engine.indexes.analyzers import DEFAULT_LANGUAGE, LANGUAGES
-from engine.indexes.columns import check_columns, is_text
+from engine.indexes.columns import check_columns, check_free, is_text
 from engine.service.context import Engine
 from engine.service.embedding import dimensions_of, find_provider, metric_of
 from engine.service.plain_text import check_text
@@ -126,9 +126,10 @@ async def _check_vector(
         "output_column", order.output_column or f"{column}_embedding", chars_max=255
     )
     taken = {name for each in present if each.index.source_column for name in each.index.columns}
-    if output in schema.names or output in taken:
+    check_free(output, schema)
+    if output in taken:
         raise errors.InvalidRequest(
-            f"The table has a column '{output}' already. Choose another name as output_column."
+            f"Another index makes the column '{output}' already. Choose another output_column."
         )
     return replace(
         index,

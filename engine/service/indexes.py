@@ -21,12 +21,15 @@ from catalog.errors import CatalogError, Superseded
 from catalog.index_model import BuiltIndex, Index, IndexBuild, IndexType
 from catalog.model import Job
 from catalog.store import datasets as dataset_store
+from catalog.store import embedding_providers as provider_store
 from catalog.store import indexes as index_store
 from catalog.store import remote_tables as table_store
 from engine import errors
 from engine.service.context import Caller, Engine
-from engine.service.index_build import VersionFiles, build_indexes, rows_key_of
+from engine.service.embedding_providers import SYSTEM_PROVIDER
+from engine.service.index_build import build_indexes, rows_key_of
 from engine.service.index_orders import NewIndex, check_order
+from engine.service.index_texts import VersionFiles
 from engine.service.jobs import enqueue, handles
 from engine.service.paging import clamp_page
 from engine.service.sync import ensure_synced
@@ -118,7 +121,7 @@ async def create_index(
             caller,
             job_type=TABLE_JOB if isinstance(place, TablePlace) else DATASET_JOB,
             payload={"index_id": index.id, "place": _place_fields(place)},
-            before=lambda conn: index_store.insert_index(conn, index),
+            before=partial(_insert, place, index),
         )
     return await _make(
         engine, caller.workspace_id, place, index, DirectWork(engine.db), is_new=True
@@ -220,6 +223,7 @@ async def _make(
     for _ in range(_MOVED_MAX):
         async with engine.builds.of(index.owner_id):
             subject = await _subject(engine, workspace_id, place)
+            _check_still(index, subject, is_new=is_new)
             # A first sync, or a refresh meanwhile, has built it along with its rows.
             is_built = any(
                 each.index.id == index.id and each.build is not None for each in subject.indexes
@@ -239,6 +243,16 @@ async def _make(
     )
 
 
+def _check_still(index: Index, subject: _Subject, *, is_new: bool) -> None:
+    """See that an index can still be made: others are made and deleted meanwhile."""
+    others = [each.index for each in subject.indexes if each.index.id != index.id]
+    if not is_new and len(others) == len(subject.indexes):
+        raise errors.NotFound("The index was deleted before it was built")
+    made = [other.columns for other in others if other.source_column is not None]
+    if index.source_column is not None and index.columns in made:
+        raise errors.Conflict(f"Another index makes the column '{index.columns[0]}' already")
+
+
 def _commit(
     place: Place,
     subject: _Subject,
@@ -251,12 +265,24 @@ def _commit(
     version = subject.version
     _lock_version(conn, place, version)
     if is_new:
-        index_store.insert_index(conn, index)
+        _insert(place, index, conn)
     index_store.add_builds(conn, builds, rows_key=rows_key_of(subject.indexes))
     for each in index_store.list_built(conn, version.owner_id, version.version_id):
         if each.index.id == index.id:
             return each
     raise errors.NotFound("The index was deleted while it was built")
+
+
+def _insert(place: Place, index: Index, conn: Connection) -> None:
+    """Record an index, of a table and with a provider that stay until that is done."""
+    if isinstance(place, str):
+        dataset_store.lock_dataset(conn, index.workspace_id, place)
+    else:
+        table_store.lock_connection(conn, index.workspace_id, place.connection_id)
+    provider_id = index.embedding_provider_id
+    if provider_id is not None and provider_id != SYSTEM_PROVIDER.id:
+        provider_store.lock_provider(conn, index.workspace_id, provider_id)
+    index_store.insert_index(conn, index)
 
 
 def _result_of(built: BuiltIndex) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from catalog.index_model import IndexType
 from engine.errors import InvalidRequest
-from engine.query.search_calls import SearchCall
+from engine.query.search_calls import SearchCall, check_search_text
 from engine.service.context import Caller, Engine
 from engine.service.embedding import embed_query, find_provider, fingerprint
 from engine.workers.tasks import EmbeddedText, EmbeddingBinding, TableBinding
@@ -38,9 +38,11 @@ async def embed_text(
     """Make the vector of a text as an index has them.
 
     Raises:
+        SqlInvalid: the text is too long.
         InvalidRequest: the provider is gone, or is not any more what the index was made with.
         SourceFailed: a service cannot be reached.
     """
+    check_search_text(text)
     provider = await find_provider(engine, caller.workspace_id, how.provider_id)
     if fingerprint(provider, how.dimensions) != how.fingerprint:
         raise InvalidRequest(

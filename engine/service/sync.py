@@ -29,7 +29,8 @@ from catalog.store.remote_tables import FoundTable
 from engine import errors
 from engine.query.resolve import Wanted
 from engine.service.context import Engine
-from engine.service.index_build import VersionFiles, build_all
+from engine.service.index_build import build_all
+from engine.service.index_texts import VersionFiles
 from engine.service.profiles import make_in_background
 from engine.service.scratch import scratch_folder
 from engine.service.source_work import Report, local_files, run_source_task, source_place

@@ -5,16 +5,19 @@ and that to the column of vectors, the metric and, of a text, the provider. So i
 of the statement, and everything else stays as it was written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlglot.tokenizer_core import Token, TokenType
 
 from catalog.index_model import IndexType
 from engine.errors import SqlInvalid
 from engine.query.tokens import body_start, tokenize
-from engine.workers.tasks import IndexBinding, TableBinding
+from engine.workers.tasks import EmbeddingBinding, IndexBinding, TableBinding
+
+WriteText = Callable[[EmbeddingBinding, str], str]
 
 _NAME = "vector_distance"
+_VECTORS = frozenset({"array", "[", "numbers_of_statement", "null"})
 _FUNCTIONS = {"l2": "l2_distance", "cosine": "cosine_distance", "dot": "negative_dot_product"}
 
 
@@ -23,18 +26,24 @@ def has_vector_distance(sql: str) -> bool:
     return _NAME in sql.lower()
 
 
-def write_distances(sql: str, tables: Sequence[TableBinding]) -> str:
+def write_distances(sql: str, tables: Sequence[TableBinding], write_text: WriteText) -> str:
     """Replace every ``vector_distance`` whose column has a vector index in one of the tables.
 
+    Args:
+        sql: the statement.
+        tables: it may name.
+        write_text: gives the SQL that stands for a text as a vector.
+
     Raises:
-        SqlInvalid: two tables have a vector index on the column, of different kinds.
+        SqlInvalid: two tables have a vector index on the column, of different kinds; or what it is
+            compared with is no literal.
     """
     start = body_start(sql)
     head, sql = sql[:start], sql[start:]
     tokens = tokenize(sql)
     pieces: list[str] = [head]
     at = 0
-    for place, token in enumerate(tokens[:-3]):
+    for place, token in enumerate(tokens[:-4]):
         if token.text.lower() != _NAME or tokens[place + 1].token_type is not TokenType.L_PAREN:
             continue
         last = _last_part(tokens, place + 2)
@@ -51,14 +60,22 @@ def write_distances(sql: str, tables: Sequence[TableBinding]) -> str:
         ]
         pieces.append('"' + index.columns[0].replace('"', '""') + '"')
         at = column.end + 1
-        text = tokens[last + 2] if last + 2 < len(tokens) else None
-        if index.embedding is not None and text is not None and text.token_type is TokenType.STRING:
-            how = index.embedding
-            key = f"{how.fingerprint}:{how.dimensions or ''}"
-            pieces += [sql[at : text.start], f"embedding('{how.provider_id}', '{key}', "]
-            pieces += [sql[text.start : text.end + 1], ")"]
+        if index.embedding is not None and tokens[last + 2].text.lower() not in _VECTORS:
+            text = _whole_text(tokens, last + 2)
+            pieces += [sql[at : text.start], write_text(index.embedding, text.text)]
             at = text.end + 1
     return "".join([*pieces, sql[at:]])
+
+
+def _whole_text(tokens: Sequence[Token], place: int) -> Token:
+    """Return the argument when it is a literal text; only that is embedded before planning."""
+    ends = place + 1 < len(tokens) and tokens[place + 1].token_type is TokenType.R_PAREN
+    if not ends or tokens[place].token_type is not TokenType.STRING:
+        raise SqlInvalid(
+            "vector_distance: the second argument must be a text or an ARRAY of numbers, as a literal or "
+            "a bound parameter"
+        )
+    return tokens[place]
 
 
 def _last_part(tokens: Sequence[Token], start: int) -> int | None:

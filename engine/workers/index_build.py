@@ -55,7 +55,7 @@ def build_indexes(task: IndexTask, sessions: Sessions, report: Report) -> dict[s
     for order in task.orders:
         check_columns(order.index_type, order.columns, source.schema)
     dimensions: dict[str, int] = {}
-    has_rows = bool(searched) and task.rows is None
+    has_rows = bool(searched) and (task.rows is None or bool(task.generated))
     if has_rows:
         source.write_rows(Path(task.rows_output), progress)
     for order in searched:
@@ -107,15 +107,19 @@ class _Source:
         self._generated = task.generated
         self._rows = task.rows
         self.row_count = sum(pq.read_metadata(path).num_rows for path in task.files)
-        self._vectors = {column.name: _Vectors(column.known) for column in task.generated}
-        self.schema = self._schema()
+        self._vectors = {
+            column.name: _Vectors(column.known, column.width) for column in task.generated
+        }
+        self.schema = self._schema(task.kept)
 
-    def _schema(self) -> pa.Schema:
-        if self._rows is not None:
-            return RowStore(Path(self._rows)).schema
-        schema = pq.read_schema(self._files[0]).remove_metadata()
+    def _schema(self, kept: Sequence[str]) -> pa.Schema:
+        if self._rows is None:
+            schema = pq.read_schema(self._files[0]).remove_metadata()
+        else:
+            store = RowStore(Path(self._rows))
+            schema = pa.schema([store.schema.field(name) for name in store.visible(kept)])
         for column in self._generated:
-            vector = pa.list_(pa.float32(), self._vectors[column.name].width)
+            vector = pa.list_(pa.float32(), column.width)
             schema = schema.append(generated_field(column.name, vector))
         return schema
 
@@ -140,10 +144,14 @@ class _Source:
             first += batch.num_rows
 
     def _read(self) -> Iterator[pa.RecordBatch]:
+        new = {column.name for column in self._generated}
+        if self._rows is not None:
+            there = [name for name in self.schema.names if name not in new]
+            yield from map(self._complete, RowStore(Path(self._rows)).batches(there))
+            return
         for path in self._files:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(_BATCH_ROWS):
-                    yield self._complete(batch)
+                yield from map(self._complete, file.iter_batches(_BATCH_ROWS))
 
     def _complete(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
@@ -157,15 +165,14 @@ class _Source:
 class _Vectors:
     """Vectors by the hash of their text, left where they lie: in mapped files."""
 
-    def __init__(self, files: Sequence[str]) -> None:
+    def __init__(self, files: Sequence[str], width: int) -> None:
         self._places: dict[bytes, tuple[int, int]] = {}
         self._parts: list[np.ndarray] = []
-        self.width = 1
+        self._width = width
         for number, path in enumerate(files):
             table = pa.ipc.open_file(pa.memory_map(path)).read_all()
             vectors: Any = table.column(VECTOR).combine_chunks()
             matrix, _ = as_matrix(vectors)
-            self.width = matrix.shape[1]
             self._parts.append(matrix)
             hashes: list[Any] = table.column(HASH).to_pylist()
             self._places.update((key, (number, row)) for row, key in enumerate(hashes))
@@ -178,12 +185,12 @@ class _Vectors:
         places = np.array([*found, nowhere], dtype=np.int64)
         codes = coded.indices.fill_null(len(found)).to_numpy(zero_copy_only=False)
         parts, rows = places[codes, 0], places[codes, 1]
-        vectors = np.zeros((len(codes), self.width), np.float32)
+        vectors = np.zeros((len(codes), self._width), np.float32)
         for number in np.unique(parts[parts >= 0]):
             here = parts == number
             vectors[here] = self._parts[number][rows[here]]
         flat = pa.array(vectors.reshape(-1), pa.float32())
-        return pa.FixedSizeListArray.from_arrays(flat, self.width, mask=pa.array(parts < 0))
+        return pa.FixedSizeListArray.from_arrays(flat, self._width, mask=pa.array(parts < 0))
 
 
 def _build_bm25(order: IndexOrder, source: _Source, memory_bytes: int, progress: _Progress) -> None:

@@ -19,6 +19,7 @@ _SCAN = re.compile(r"^\s*TableScan: (?P<table>.+?)(?: projection=\[.*)?$", re.MU
 _LIMIT = re.compile(r"\s*Limit: skip=(\d+), fetch=(\d+)")
 # A list of values, and a boolean by itself, which is what the optimiser makes of `flag = TRUE`.
 _ALONE = frozenset({"InList", "Column", "Not"})
+_OPERATIONS = frozenset({"ScalarFunction", "Cast", "TryCast"})
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
 
 ScanName = tuple[str | None, str | None, str]
@@ -148,12 +149,17 @@ def _read_path(scan: LogicalPlan, above: list[LogicalPlan]) -> ScanPath:
         if kind == "Filter" and position == 0:
             predicates += conjuncts(_variant(node).predicate())
         elif kind == "Projection":
-            names = _projected(node, names)
+            names = names if _only_drops(node) else _projected(node, names)
         elif kind != "SubqueryAlias":
             first = _first_rows(node, names) if kind == "Sort" else None
             limit = limit_of(node) if kind == "Limit" else None
             break
     return ScanPath(variant.fqn(), columns, tuple(predicates), first, limit)
+
+
+def _only_drops(projection: LogicalPlan) -> bool:
+    """Tell whether columns keep their names: those that only the filter reads are dropped above it."""
+    return all(item.variant_name() == "Column" for item in _variant(projection).projections())
 
 
 def _projected(node: LogicalPlan, names: Mapping[str, Expr] | None) -> Mapping[str, Expr]:
@@ -193,7 +199,21 @@ def _in_scan(expr: Expr, names: Mapping[str, Expr] | None) -> Expr | None:
     if names is None:
         return expr
     name = column_of(expr)
-    return names.get(name) if name is not None else None
+    if name is None:
+        return expr if _is_handed_on(expr, names) else None
+    return names.get(name)
+
+
+def _is_handed_on(expr: Expr, names: Mapping[str, Expr]) -> bool:
+    """Tell whether a projection leaves every column of an expression as it is in the scan."""
+    kind = expr.variant_name()
+    if kind == "Column":
+        name = column_of(expr)
+        known = None if name is None else names.get(name)
+        return known is not None and column_of(known) == name
+    if kind in _OPERATIONS:
+        return all(_is_handed_on(operand, names) for operand in expr.rex_call_operands())
+    return kind == "Literal"
 
 
 def _variant(node: LogicalPlan) -> Any:  # noqa: ANN401 - DataFusion types its nodes as Any

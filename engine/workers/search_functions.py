@@ -8,6 +8,7 @@ text with a traceback (:attr:`SearchFunctions.failure` keeps it), and an argumen
 arrives as an expression, over which the statement would run with a wrong answer.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -25,8 +26,10 @@ from engine.indexes.distances import distance_array
 from engine.indexes.fusion import fuse
 from engine.indexes.highlight import highlight
 from engine.indexes.hits import Hits
+from engine.query.number_lists import take_numbers
 from engine.query.search_calls import table_of
 from engine.workers.bound_indexes import exact_name, find_bm25, find_sorted, find_vector
+from engine.workers.failures import as_engine_error
 from engine.workers.open_indexes import OpenIndexes
 from engine.workers.search_arguments import (
     count_of,
@@ -38,17 +41,22 @@ from engine.workers.search_arguments import (
 )
 from engine.workers.tasks import EmbeddingBinding, IndexBinding, TableBinding
 
+# What a name must not have to be found again in a printed plan.
+_UNPRINTED = re.compile(r"\W")
 ROWS_MAX = 1_000_000
 """A search that says no ``k`` and finds more rows than this is refused."""
 _DEFAULT_K = 10
 _FUSED_MIN = 100
 _FUSED_TIMES = 4
+_EMPTY_MAX = 256
 
 DISTANCES = {"l2_distance": "l2", "cosine_distance": "cosine", "negative_dot_product": "dot"}
 # The stubs know no array whose items may be anything.
 _Column = Any
 _VECTOR = pa.list_(pa.float32())
-_NAME_PARTS = 3
+_NUMBERS = pa.list_(pa.float64())
+_NUMBERS_FUNCTION = "numbers_of_statement"
+_TEXT_FUNCTION = "embedding_of_statement"
 
 NameRows = Callable[[str, pa.Table], DataFrame]
 NameFiles = Callable[[str, str], DataFrame]
@@ -92,9 +100,13 @@ class SearchFunctions:
         self._thread = thread
         self._answers: list[DataFrame] = []
         self._planned = 0
+        self._known_table: FindTable
         self._find_table: FindTable
         self._embed: Embed
+        self._empty: dict[tuple[str, pa.Schema], DataFrame] = {}
         self._language = DEFAULT_LANGUAGE
+        self._numbers: _Column = pa.array([], _NUMBERS)
+        self._texts: dict[tuple[EmbeddingBinding, str], Sequence[float]] = {}
         self.calls: list[Call] = []
         self.failure: EngineError | None = None
 
@@ -111,12 +123,17 @@ class SearchFunctions:
         for spelled in ("sorted_scan", "SORTED_SCAN"):
             context.register_udtf(udtf(self._sorted_scan, spelled))
         for name, metric in DISTANCES.items():
-            distance = partial(distance_array, metric)
+            distance = partial(self._distance, metric)
             context.register_udf(
                 udf(distance, [_VECTOR, _VECTOR], pa.float64(), "immutable", name=name)
             )
+        context.register_udf(
+            udf(self._numbers_of, [pa.int64()], _NUMBERS, "immutable", _NUMBERS_FUNCTION)
+        )
+        context.register_udf(
+            udf(self._embedded, [pa.int64()], _VECTOR, "immutable", _TEXT_FUNCTION)
+        )
         text = pa.string()
-        context.register_udf(udf(self._vector_of, [text] * 3, _VECTOR, "immutable", "embedding"))
         context.register_udf(
             udf(self._highlight, [text, text], text, "immutable", "bm25_highlight")
         )
@@ -130,15 +147,30 @@ class SearchFunctions:
             assert index.folder is not None
             title = f"{'.'.join(binding.name)} by sorted index {index.name}"
             return self._thread.submit(self._name_files, title, index.folder).result()
-        except EngineError as error:
-            self.failure = type(error)(f"sorted_scan: {error.message}")
+        except Exception as error:
+            known = as_engine_error(error)
+            self.failure = type(known)(f"sorted_scan: {known.message}")
             raise
 
-    def begin(self, find_table: FindTable, embed: Embed) -> None:
-        """Forget the statement before."""
-        self._find_table, self._embed = find_table, embed
+    def take_numbers(self, sql: str) -> str:
+        """Keep the long arrays of a statement, which DataFusion then need not read twice."""
+        sql, numbers = take_numbers(sql, _NUMBERS_FUNCTION)
+        self._numbers = pa.array(numbers, _NUMBERS)
+        return sql
+
+    def begin(self, known_table: FindTable, find_table: FindTable, embed: Embed) -> None:
+        """Forget the statement before.
+
+        Args:
+            known_table: finds a table without a call of DataFusion; only other tables are looked
+                for by ``find_table``, on another thread.
+            find_table: asks for a table.
+            embed: turns a text into a vector.
+        """
+        self._known_table, self._find_table, self._embed = known_table, find_table, embed
         self._language = DEFAULT_LANGUAGE
         self._answers = []
+        self._texts = {}
         self.restart()
 
     def restart(self) -> None:
@@ -177,13 +209,23 @@ class SearchFunctions:
                 return self._answers[number]
             call = read(args)
             self.calls.append(call)
-            nothing = Hits(np.zeros(0, np.int64), np.zeros(0, np.float32))
-            rows = found_rows(self._indexes, call.table, nothing, ())
-            empty = rows.append_column(_value_field(call), pa.array([], pa.float32()))
-            return self._thread.submit(self._name_rows, call.name, empty).result()
-        except EngineError as error:
-            self.failure = type(error)(f"{function}: {error.message}")
+            return self._no_rows(call)
+        except Exception as error:
+            known = as_engine_error(error)
+            self.failure = type(known)(f"{function}: {known.message}")
             raise
+
+    def _no_rows(self, call: Call) -> DataFrame:
+        """Return the columns of a call. They are kept: another thread is slow to wake."""
+        nothing = Hits(np.zeros(0, np.int64), np.zeros(0, np.float32))
+        rows = found_rows(self._indexes, call.table, nothing, ())
+        empty = rows.append_column(_value_field(call), pa.array([], pa.float32()))
+        key = call.name, empty.schema
+        if key not in self._empty:
+            if len(self._empty) >= _EMPTY_MAX:
+                self._empty.clear()
+            self._empty[key] = self._thread.submit(self._name_rows, call.name, empty).result()
+        return self._empty[key]
 
     def _read_bm25(self, args: Sequence[Expr]) -> Call:
         table, columns, query, *rest = values_of(
@@ -263,7 +305,7 @@ class SearchFunctions:
             value = "_" + value
         number = len(self.calls) + 1
         return Call(
-            name=f"{function} #{number} of {'.'.join(binding.name)} by index {index.name}",
+            name=f"{function} #{number} of {_UNPRINTED.sub('_', binding.table)} by index {index.name}",
             table=binding,
             value=value,
             is_descending=value.endswith("score"),
@@ -274,7 +316,9 @@ class SearchFunctions:
         parts = table_of(name)
         if parts is None:
             raise SqlInvalid(f"'{name}' is not the name of a table")
-        binding = self._thread.submit(self._find_table, parts).result()
+        binding = self._known_table(parts)
+        if binding is None:
+            binding = self._thread.submit(self._find_table, parts).result()
         if binding is None:
             raise SqlInvalid(f"Table '{name}' not found")
         return binding
@@ -288,19 +332,34 @@ class SearchFunctions:
             query = self._embed(index.embedding, query)
         return vector_of(query)
 
-    def _vector_of(self, provider: _Column, kind: _Column, texts: _Column) -> _Column:
-        """``embedding('<provider>', '<kind>', '<text>')``: what a text of the statement became."""
+    def write_text(self, how: EmbeddingBinding, text: str) -> str:
+        """Keep a text of the statement that is compared with vectors; return the SQL for its vector."""
+        if (how, text) not in self._texts:
+            self._texts[how, text] = self._embed(how, text)
+        return f"{_TEXT_FUNCTION}({[*self._texts].index((how, text))})"
+
+    def _embedded(self, places: _Column) -> _Column:
+        kept = [*self._texts.values()]
+        return pa.array([kept[place] for place in self._kept(places, len(kept))], _VECTOR)
+
+    def _distance(self, metric: str, left: _Column, right: _Column) -> _Column:
         try:
-            vectors = [
-                None if text is None else self._embed(_embedding(provider_id, key), text)
-                for provider_id, key, text in zip(
-                    provider.to_pylist(), kind.to_pylist(), texts.to_pylist(), strict=True
-                )
-            ]
+            return distance_array(metric, left, right)
         except EngineError as error:
             self.failure = error
             raise
-        return pa.array(vectors, _VECTOR)
+
+    def _kept(self, places: _Column, count: int) -> list[int]:
+        """Read places among what a statement keeps: only what was written here names them."""
+        found: list[Any] = places.to_pylist()
+        if any(place is None or not 0 <= place < count for place in found):
+            self.failure = SqlInvalid("Functions that stand for a literal are not to be called")
+            raise self.failure
+        return found
+
+    def _numbers_of(self, places: _Column) -> _Column:
+        kept = self._kept(places, len(self._numbers))
+        return self._numbers.take(pa.array(kept, pa.int64()))
 
     def _highlight(self, texts: _Column, queries: _Column) -> _Column:
         if len(queries) == 0:
@@ -344,8 +403,3 @@ def found_rows(
 
 def _value_field(call: Call) -> "pa.Field[Any]":
     return pa.field(call.value, pa.float32(), nullable=False)
-
-
-def _embedding(provider_id: str, key: str) -> EmbeddingBinding:
-    fingerprint, _, dimensions = key.partition(":")
-    return EmbeddingBinding(provider_id, int(dimensions) if dimensions else None, fingerprint)

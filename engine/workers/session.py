@@ -16,8 +16,9 @@ Files are reached through an object store rooted at the data folder, so plans an
 """
 
 import os
+import re
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -33,6 +34,7 @@ from engine.query.parse import names_all_columns
 from engine.query.tokens import body_start, words_of
 from engine.workers.distance_sql import has_vector_distance
 from engine.workers.open_indexes import OpenIndexes
+from engine.workers.plan_paths import ScanName
 from engine.workers.search_functions import SearchFunctions
 from engine.workers.tasks import ScanMode, TableBinding
 
@@ -44,7 +46,24 @@ _FIRST_RUNTIME_BYTES = 256 * 1024 * 1024
 _POOL_SHARE = 0.75
 
 
+_DESCRIBES = re.compile(r"\s*DESC(?:RIBE)?\b", re.IGNORECASE)
 READ_ONLY = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
+
+
+class _Providers:
+    """What one context reads, by path."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Table] = OrderedDict()
+
+    def get(self, path: str, make: Callable[[], Table]) -> Table:
+        """Return the provider of a file or folder, made when it is new here."""
+        provider = self._kept.get(path) or make()
+        self._kept[path] = provider
+        self._kept.move_to_end(path)
+        if len(self._kept) > _PROVIDERS_MAX:
+            self._kept.popitem(last=False)
+        return provider
 
 
 class _Room:
@@ -59,16 +78,7 @@ class _Room:
         self.tables: tuple[TableBinding, ...] = ()
         self.is_swapped = False
         self.sql = ""
-        self._providers: OrderedDict[str, Table] = OrderedDict()
-
-    def provider(self, path: str, make: Callable[[], Table]) -> Table:
-        """Return the provider of a file or folder, made when it is new here."""
-        kept = self._providers.get(path) or make()
-        self._providers[path] = kept
-        self._providers.move_to_end(path)
-        if len(self._providers) > _PROVIDERS_MAX:
-            self._providers.popitem(last=False)
-        return kept
+        self.providers = _Providers()
 
     def clear(self) -> None:
         """Forget the names."""
@@ -87,6 +97,8 @@ class Sessions:
         self._runtime: RuntimeEnvBuilder | None = None
         self._runtime_bytes = _FIRST_RUNTIME_BYTES
         self._keeper = SessionContext()
+        self._ordered = SessionContext()
+        self._ordered_providers = _Providers()
         self._rooms: OrderedDict[tuple[str, str, ScanMode], _Room] = OrderedDict()
         self._number = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="search")
@@ -161,6 +173,17 @@ class Sessions:
         schema.register_table(binding.table, provider)
         room.is_swapped = True
 
+    def is_swapped(self, context: SessionContext) -> bool:
+        """Tell whether something else stands for a table now."""
+        return self._room_of(context).is_swapped
+
+    def swap_back(self, context: SessionContext) -> None:
+        """Let every table stand for itself again."""
+        room = self._room_of(context)
+        tables = room.tables
+        room.clear()
+        self._register(room, tables)
+
     def name_rows(self, name: str, rows: pa.Table) -> DataFrame:
         """Make rows readable under a name that plans show."""
         quoted = _quoted(name)
@@ -174,17 +197,26 @@ class Sessions:
         self._keeper.register_parquet(quoted, self._url(folder) + "/")
         return self._take_frame(quoted)
 
-    def rows_in_order(self, path: str, name: tuple[str | None, str | None, str]) -> DataFrame:
-        """Read the rows by number of a table, under its name, in the order of their numbers."""
+    def copy_of(self, context: SessionContext, name: str, folder: str) -> Table:
+        """Return a folder of Parquet files for a context, which keeps it, under a name that plans show."""
+        room = self._room_of(context)
+        return room.providers.get(
+            f"{name} {folder}", lambda: self.name_files(name, folder).into_view()
+        )
+
+    def rows_in_order(self, paths: Sequence[str], name: ScanName) -> Iterator[DataFrame]:
+        """Read files one after the other, each with its rows in order, under the name of a table."""
+        context = self._ordered
+        parts = [part for part in name if part is not None]
         catalog, schema, table = name
-        config = _config(ScanMode.SINGLE)
-        context = SessionContext(config, self._runtime_of(None))
-        inner = self._new_name()
-        self._keeper.register_arrow(inner, self._url(path))
-        provider = self._take(inner)
         owner = _schema_of(context, catalog or "datafusion", schema or "public")
-        owner.register_table(table, provider)
-        return context.table(".".join(_quoted(part) for part in name if part is not None))
+        for path in paths:
+            provider = self._ordered_providers.get(path, partial(self._read, path, False))
+            owner.register_table(table, provider)
+            try:
+                yield context.table(".".join(map(_quoted, parts)))
+            finally:
+                owner.deregister_table(table)
 
     def _take_frame(self, quoted: str) -> DataFrame:
         frame = self._keeper.table(quoted)
@@ -212,6 +244,8 @@ class Sessions:
             )
             self._runtime_bytes = memory_bytes
             self._rooms.clear()
+            self._ordered = SessionContext(_config(ScanMode.SINGLE), self._runtime)
+            self._ordered_providers = _Providers()
             self._keeper = SessionContext(_config(ScanMode.PARALLEL), self._runtime)
             self._keeper.register_object_store(
                 "tidemill://", LocalFileSystem(str(self._data_folder)), "data"
@@ -253,10 +287,10 @@ class Sessions:
         return self._take(name)
 
     def _stored(self, room: _Room, binding: TableBinding) -> Table | None:
-        path = binding.folder or binding.file
+        path = binding.file or binding.folder
         if path is None:
             return None
-        return room.provider(path, partial(self._read, path, binding.folder is not None))
+        return room.providers.get(path, partial(self._read, path, binding.file is None))
 
     def _read(self, path: str, is_folder: bool) -> Table:
         name = self._new_name()
@@ -286,9 +320,11 @@ def _as_read(binding: TableBinding, sql: str) -> TableBinding:
         return binding
     body = sql[body_start(sql) :]
     words = {name.lower() for name in binding.generated}
-    if has_vector_distance(sql) or names_all_columns(body) or not words.isdisjoint(words_of(body)):
-        return replace(binding, folder=None, file_count=0, file=binding.rows)
-    return binding
+    if _DESCRIBES.match(sql) or has_vector_distance(sql) or names_all_columns(body):
+        return replace(binding, file=binding.rows)
+    if words.isdisjoint(words_of(body)):
+        return binding
+    return replace(binding, file=binding.rows)
 
 
 def _quoted(name: str) -> str:
@@ -299,7 +335,7 @@ def _check_files(binding: TableBinding) -> None:
     """Refuse a folder that has lost files: it would be read as a smaller table, or an empty one."""
     if binding.folder is None or not binding.file_count:
         return
-    found = len(list(Path(binding.folder).glob("*.parquet")))
+    found = sum(path.suffix == ".parquet" for path in Path(binding.folder).iterdir())
     if found != binding.file_count:
         raise Unavailable("Stored data of a table is missing.")
 

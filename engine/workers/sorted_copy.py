@@ -95,7 +95,7 @@ def _open_writer(
     exact = [name for name in floats if not _has_nan(rows, name)]
     statistics: Any = [*paths_with_statistics(schema), *exact]
     later = [name for name in order.columns[1:] if _has_bloom_filter(schema.field(name).type)]
-    places = [schema.get_field_index(name) for name in order.columns]
+    places = [schema.get_field_index(name) for name in _kept_order(order.columns, schema)]
     return pq.ParquetWriter(
         path,
         schema,
@@ -108,6 +108,20 @@ def _open_writer(
         sorting_columns=[pq.SortingColumn(place, nulls_first=False) for place in places],
         bloom_filter_options={name: {"ndv": ROW_GROUP_ROWS} for name in later} or None,
     )
+
+
+def _kept_order(columns: Sequence[str], schema: pa.Schema) -> list[str]:
+    """Name the columns whose order is declared: up to a float, which is equal to itself in two ways.
+
+    Zeros of both signs, and NaNs, are sorted apart; a reader that takes them for one value would believe
+    the columns after them to be in order.
+    """
+    kept: list[str] = []
+    for name in columns:
+        kept.append(name)
+        if pa.types.is_floating(schema.field(name).type):
+            break
+    return kept
 
 
 def _has_bloom_filter(dtype: pa.DataType) -> bool:

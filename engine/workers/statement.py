@@ -54,9 +54,43 @@ def run_statement(task: QueryTask, channel: Channel, sessions: Sessions) -> None
     )
     if task.terms_max is not None:
         parse_sql(task.sql, terms_max=task.terms_max)
-    frame, renamed = plan(task.sql, context, sessions, ask, embedder(channel, task.embedded))
-    if use_indexes(frame, context, sessions, (task.default_catalog, task.default_schema)):
-        frame = context.sql(renamed.sql, options=READ_ONLY)
+    sql = sessions.functions_of(context).take_numbers(task.sql)
+    frame, renamed = plan(sql, context, sessions, ask, embedder(channel, task.embedded))
+    try:
+        _answer(
+            task, _with_indexes(task, frame, renamed, context, sessions), renamed, channel, started
+        )
+    except Exception:
+        failure = sessions.functions_of(context).failure
+        if failure is not None:  # of a function: DataFusion hides it in a text
+            raise failure from None
+        raise
+
+
+def _with_indexes(
+    task: QueryTask,
+    frame: DataFrame,
+    renamed: Renamed,
+    context: SessionContext,
+    sessions: Sessions,
+) -> DataFrame:
+    """Plan a statement again over what indexes offer, if they do."""
+    if not use_indexes(frame, context, sessions, (task.default_catalog, task.default_schema)):
+        return frame
+    again = context.sql(renamed.sql, options=READ_ONLY)
+    if sessions.is_swapped(context):
+        try:
+            again.execution_plan()
+        except Exception:  # noqa: BLE001 - DataFusion raises nothing narrower
+            # It cannot plan every statement over rows in order: then over the table itself.
+            sessions.swap_back(context)
+            return context.sql(renamed.sql, options=READ_ONLY)
+    return again
+
+
+def _answer(
+    task: QueryTask, frame: DataFrame, renamed: Renamed, channel: Channel, started: float
+) -> None:
     schema = _display_schema(frame.schema(), renamed)
     channel.send_json(Kind.SCHEMA, {"columns": schema.names})
     encoder = open_encoder(task.encoding, schema) if task.encoding != "none" else None
@@ -94,10 +128,14 @@ def plan(
     functions = sessions.functions_of(context)
     asked: set[str] = set()
 
-    def find(name: tuple[str, ...]) -> TableBinding | None:
-        return _find_table(name, context, sessions, ask)
+    def known(name: tuple[str, ...]) -> TableBinding | None:
+        return sessions.find(context, name)
 
-    functions.begin(find, embed)
+    def find(name: tuple[str, ...]) -> TableBinding | None:
+        sessions.bind(context, ask(name))
+        return known(name)
+
+    functions.begin(known, find, embed)
     renamed = Renamed(_written(sql, context, sessions))
     while True:
         functions.restart()
@@ -152,16 +190,8 @@ def embedder(channel: Channel, embedded: Sequence[EmbeddedText] = ()) -> Embed:
 def _written(sql: str, context: SessionContext, sessions: Sessions) -> str:
     if not has_vector_distance(sql):
         return sql
-    return write_distances(sql, sessions.tables_of(context))
-
-
-def _find_table(
-    name: tuple[str, ...], context: SessionContext, sessions: Sessions, ask: Ask
-) -> TableBinding | None:
-    """Find a table that a search function names."""
-    if sessions.find(context, name) is None:
-        sessions.bind(context, ask(name))
-    return sessions.find(context, name)
+    functions = sessions.functions_of(context)
+    return write_distances(sql, sessions.tables_of(context), functions.write_text)
 
 
 def _stream(

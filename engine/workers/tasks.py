@@ -229,10 +229,11 @@ class IndexOrder:
 
 @dataclass(frozen=True, slots=True)
 class GeneratedColumn:
-    """A column of vectors to make of a text column, from files of vectors by hash."""
+    """A column of vectors of a width to make of a text column, from files of vectors by hash."""
 
     name: str
     source_column: str
+    width: int
     known: tuple[str, ...]
 
 
@@ -241,11 +242,13 @@ class IndexTask:
     """Build indexes of one table version: see ``engine.workers.index_build``.
 
     ``files`` are its Parquet files, in order. ``rows`` is its rows by number if they are laid out
-    already; else they are written to ``rows_output``, with the generated columns, when an index needs them.
+    already, of which the generated columns ``kept`` belong to an index. They are written to ``rows_output``
+    when an index needs them and they are not there, or not yet with the columns of ``generated``.
     """
 
     files: tuple[str, ...]
     rows: str | None
+    kept: tuple[str, ...]
     rows_output: str
     generated: tuple[GeneratedColumn, ...]
     orders: tuple[IndexOrder, ...]

@@ -4,8 +4,6 @@ A configuration is text: what the source's schema calls an array or object is re
 else goes as it is, and the server knows what is a number.
 """
 
-import getpass
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,10 +11,10 @@ import orjson
 from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from server.client import Client, ClientError
+from server.commands.terminal import counted, job_bar, note, read_secret, sql_name
 
 _TEXT_TYPES = frozenset({"string", "integer", "number", "boolean"})
 
@@ -47,7 +45,7 @@ def create_connection(
     described = client.send("GET", f"/v1/connection-types/{source_type}").json()
     config = _config_of(options, described["config_schema"] or {})
     if secret_stdin:
-        config[_credential_field(described["auth"], source_type)] = _read_secret()
+        config[_credential_field(described["auth"], source_type)] = read_secret("Credential")
     body = {"name": name, "source_type": source_type, "config": config}
     if live:
         body["mode"] = "live"
@@ -57,8 +55,8 @@ def create_connection(
             f"Connection '{made['name']}' is made, but its tables could not be listed: "
             f"{made['discovery_error']}"
         )
-    _note(f"{_counted(made['tables_discovered'], 'table')} found.")
-    print(_sql_name(made["name"]))  # noqa: T201 - the answer
+    note(f"{counted(made['tables_discovered'], 'table')} found.")
+    print(sql_name(made["name"]))  # noqa: T201 - the answer
 
 
 def list_connections(client: Client) -> None:
@@ -100,19 +98,19 @@ def refresh_connection(client: Client, name: str, *, table: str | None, all_tabl
         return
     look = {"connection_id": connection_id}
     found = client.send("POST", "/v1/refresh", json=look).json()
-    _note(
-        f"{_counted(found['tables_discovered'], 'table')}: {found['tables_added']} new, "
+    note(
+        f"{counted(found['tables_discovered'], 'table')}: {found['tables_added']} new, "
         f"{found['tables_modified']} changed."
     )
     done = refresh_copies(client, console, connection_id, include_uncached=all_tables)
     if not done["tables_refreshed"] and not all_tables:
-        _note("No table has a copy yet: --all copies every table, --table one.")
+        note("No table has a copy yet: --all copies every table, --table one.")
 
 
 def delete_connection(client: Client, name: str) -> None:
     """Forget a connection with its tables and copies."""
     client.send("DELETE", f"/v1/connections/{_find(client, name)}")
-    _note(f"Connection '{name}' is deleted.")
+    note(f"Connection '{name}' is deleted.")
 
 
 def refresh_copies(  # the demo shows the same bar
@@ -135,7 +133,7 @@ def refresh_copies(  # the demo shows the same bar
     Raises:
         ClientError: a table could not be read; its old copy stays.
     """
-    with _bar(console) as bar:
+    with job_bar(console) as bar:
         task = bar.add_task("Copying", total=None, done="")
 
         def show(progress: Mapping[str, int]) -> None:
@@ -144,8 +142,8 @@ def refresh_copies(  # the demo shows the same bar
                 task,
                 completed=tables,
                 total=total if total > 1 else None,  # of one table nobody knows how much is left
-                done=f"{tables} of {_counted(total, 'table')}, "
-                f"{_counted(progress.get('rows', 0), 'row')}, {decimal(progress.get('bytes', 0))}",
+                done=f"{tables} of {counted(total, 'table')}, "
+                f"{counted(progress.get('rows', 0), 'row')}, {decimal(progress.get('bytes', 0))}",
             )
 
         done = client.refresh(show, connection_id=connection_id, **fields)
@@ -154,7 +152,7 @@ def refresh_copies(  # the demo shows the same bar
         (1, done["rows_synced"]) if is_one else (done["tables_refreshed"], done["total_rows"])
     )
     console.print(
-        f"{_counted(tables, 'table')} copied, {_counted(rows, 'row')}, {done['duration_ms']} ms",
+        f"{counted(tables, 'table')} copied, {counted(rows, 'row')}, {done['duration_ms']} ms",
         highlight=False,
     )
     for warning in done["warnings"]:
@@ -162,22 +160,10 @@ def refresh_copies(  # the demo shows the same bar
         console.print(f"{place}: {warning['message']}", markup=False, highlight=False)
     if failures := done.get("errors"):
         raise ClientError(
-            f"{_counted(len(failures), 'table')} could not be copied: "
+            f"{counted(len(failures), 'table')} could not be copied: "
             + "; ".join(failure["error"] for failure in failures)
         )
     return done
-
-
-def _bar(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[done]}"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
 
 
 def _config_of(options: Iterable[str], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -208,37 +194,8 @@ def _credential_field(auth: Mapping[str, Any] | None, source_type: str) -> str:
     return str(next(iter(form["properties"])))
 
 
-def _read_secret() -> str:
-    if sys.stdin.isatty():
-        return getpass.getpass("Credential: ")
-    return sys.stdin.read().removesuffix("\n").removesuffix("\r")
-
-
 def _find(client: Client, name: str) -> str:
     for known in client.send("GET", "/v1/connections").json()["connections"]:
         if name in {known["name"], known["id"]}:
             return str(known["id"])
     raise ClientError(f"There is no connection '{name}'; 'tidemill connection list' shows them.")
-
-
-def _sql_name(name: str) -> str:
-    """Quote the name of a catalog where SQL would not read it as it is.
-
-    >>> _sql_name("shop"), _sql_name("My-DB")
-    ('shop', '"My-DB"')
-    """
-    is_plain = name.isidentifier() and name.isascii() and name == name.lower()
-    return name if is_plain else '"{}"'.format(name.replace('"', '""'))
-
-
-def _counted(number: int, noun: str) -> str:
-    """Write a number with its noun.
-
-    >>> _counted(1, "row"), _counted(15000, "row")
-    ('1 row', '15,000 rows')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _note(text: str) -> None:
-    Console(stderr=True).print(text, markup=False, highlight=False)

@@ -8,20 +8,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from rich.console import Console
 from rich.markup import escape
-from rich.measure import Measurement
 from rich.table import Table
 
 from catalog.settings import Settings
 from engine.service import identity
 from engine.service.context import Engine
 from engine.service.secret_values import rotate_secrets
+from server.commands.terminal import note, print_whole
 from server.observe import configure_logging
 
 T = TypeVar("T")
-
-_WIDTH_MAX = 1000
 
 
 def create(settings: Settings, *, name: str, workspace_id: str | None) -> None:
@@ -30,15 +27,13 @@ def create(settings: Settings, *, name: str, workspace_id: str | None) -> None:
         settings,
         lambda engine: identity.create_token(engine, name=name, workspace_id=workspace_id),
     )
-    _note(f"Token {token.id} '{token.name}': keep it, it is shown only this once.")
+    note(f"Token {token.id} '{token.name}': keep it, it is shown only this once.")
     print(secret)  # noqa: T201 - the answer
 
 
 def show(settings: Settings) -> None:
     """Print the tokens without their secrets, revoked ones included."""
     table = Table("Id", "Name", "Workspace", "Created", "Revoked", header_style="bold")
-    for column in table.columns:
-        column.no_wrap = True  # an id cut in two cannot be copied
     for token in _run(settings, identity.list_tokens):
         table.add_row(
             token.id,
@@ -47,22 +42,19 @@ def show(settings: Settings) -> None:
             f"{token.created_at:%Y-%m-%d %H:%M}",
             f"{token.revoked_at:%Y-%m-%d %H:%M}" if token.revoked_at else "",
         )
-    console = Console()
-    needed = Measurement.get(console, console.options.update(max_width=_WIDTH_MAX), table).maximum
-    console.width = max(console.width, needed)
-    console.print(table)
+    print_whole(table)
 
 
 def revoke(settings: Settings, id_or_name: str) -> None:
     """Revoke a token for ever."""
     token = _run(settings, lambda engine: identity.revoke_token(engine, id_or_name))
-    _note(f"Token {token.id} '{token.name}' is revoked; a running server knows within 2 s.")
+    note(f"Token {token.id} '{token.name}' is revoked; a running server knows within 2 s.")
 
 
 def rotate(settings: Settings) -> None:
     """Encrypt every secret again with the newest key."""
     count = _run(settings, rotate_secrets)
-    _note(f"{count} secret{'' if count == 1 else 's'} encrypted with the newest key.")
+    note(f"{count} secret{'' if count == 1 else 's'} encrypted with the newest key.")
 
 
 def _run(settings: Settings, work: Callable[[Engine], Awaitable[T]]) -> T:
@@ -75,7 +67,3 @@ def _run(settings: Settings, work: Callable[[Engine], Awaitable[T]]) -> T:
             await engine.close()
 
     return asyncio.run(with_engine())
-
-
-def _note(text: str) -> None:
-    Console(stderr=True).print(text, markup=False, highlight=False)

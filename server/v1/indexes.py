@@ -27,7 +27,9 @@ IndexName = Annotated[str, Path(description="Name of the index.", examples=["by_
 class CreateIndex(Shape):
     """What to index, and how."""
 
-    index_name: str = Field(description="Unique on its table.")
+    index_name: str = Field(
+        description="1 to 128 letters, digits, _, - and .; unique on its table."
+    )
     columns: list[str] = Field(description="Columns to index, in order; one of a vector index.")
     index_type: str | None = Field(None, description="sorted (default), bm25 or vector.")
     metric: str | None = Field(None, description="Of a vector index: l2, cosine or dot.")

@@ -99,6 +99,19 @@ async def test_published_bytes_can_be_opened_streamed_and_listed(blobs: BlobStor
     assert started <= info.modified_at <= datetime.now(UTC) + timedelta(seconds=2)
 
 
+async def test_files_are_found_together_in_the_order_of_their_keys(blobs: BlobStore) -> None:
+    keys = [f"results/a{number}" for number in range(4)]
+    for key in keys:
+        await put(blobs, key, key.encode())
+    asked = [*keys[::-1], keys[0]]
+    assert [read(path) for path in await blobs.local_paths(asked)] == [
+        key.encode() for key in asked
+    ]
+    assert await blobs.local_paths([]) == []
+    with pytest.raises(BlobMissing):
+        await blobs.local_paths([keys[0], "results/missing"])
+
+
 async def test_a_large_file_is_published_in_parts(blobs: BlobStore) -> None:
     content = os.urandom(MIB) * 9
     await put(blobs, KEY, content)

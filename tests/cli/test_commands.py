@@ -40,6 +40,8 @@ def test_help_and_version_name_every_command(tidemill: Run) -> None:
         "query",
         "upload",
         "connection",
+        "indexes",
+        "embedding-providers",
         "token",
         "secrets",
         "settings",

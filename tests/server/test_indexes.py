@@ -121,6 +121,15 @@ def table(connection: str) -> str:
     return f"{connection}/tables/main/docs/indexes"
 
 
+def connect_shop(client: httpx.Client, path: Path, name: str) -> str:
+    """A SQLite file with a table of two rows; the id of its connection."""
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE docs (id INTEGER, body TEXT)")
+        database.execute("INSERT INTO docs VALUES (1, 'red'), (2, 'blue')")
+    body = {"name": name, "source_type": "sqlite", "config": {"path": str(path)}}
+    return str(answered(client.post("/v1/connections", json=body), 201)["id"])
+
+
 @pytest.fixture(params=["dataset", "table"])
 def place(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(request.param))
@@ -204,10 +213,12 @@ def test_vectors_of_ones_own_are_indexed(client: httpx.Client) -> None:
 
 def test_a_job_makes_an_index(client: httpx.Client, place: str) -> None:
     body = {"index_name": "words", "columns": ["body"], "index_type": "bm25", "async": True}
+    first = {"index_name": "first", "columns": ["id"]}
+    answered(client.post(place, json=first), 201)  # else the first sync would build it along
     job = ended(client, client.post(place, json=body))
     kind = "create_dataset_index" if place.startswith("/v1/datasets") else "create_index"
     assert (job["job_type"], job["status"], job["error_message"]) == (kind, "succeeded", None)
-    (made,) = answered(client.get(place))["indexes"]
+    made = answered(client.get(place))["indexes"][-1]
     assert job["result"] == made
     assert made["status"] == "ready"
     assert job["progress"]["rows"] == job["progress"]["rows_total"] > 0
@@ -252,7 +263,8 @@ def test_a_job_that_cannot_make_an_index_says_why_and_so_does_the_index(
         ({"columns": ["ID"]}, "The table has no column 'ID'"),
         ({"columns": ["x\x1b[31m" * 50]}, "The table has no column"),
         ({"index_type": "btree"}, "index_type must be one of sorted, bm25, vector"),
-        ({"index_type": ""}, None),
+        ({"index_type": ""}, "index_type must be one of sorted, bm25, vector"),
+        ({"index_type": "bm25", "columns": ["body"], "language": ""}, "language must be one of"),
         ({"index_type": "bm25"}, "Column 'id' does not hold text, but int64"),
         ({"index_type": "vector"}, "Column 'id' does not hold lists of numbers, but int64"),
         ({"index_type": "vector", "columns": ["id", "n"]}, "exactly one column"),
@@ -267,25 +279,22 @@ def test_a_job_that_cannot_make_an_index_says_why_and_so_does_the_index(
         ({"index_type": "vector", "columns": ["body"], "metric": "taxi"}, "metric must be one of"),
         ({"index_type": "vector", "columns": ["body"], "dimensions": 7}, "dimensions"),
         ({"index_type": "vector", "columns": ["body"], "output_column": "id"}, "column 'id' alr"),
-        ({"index_type": "vector", "columns": ["body"], "output_column": "a\nb"}, "output_column"),
+        ({"index_type": "vector", "columns": ["body"], "output_column": " id "}, "column 'id' alr"),
+        ({"index_type": "vector", "columns": ["body"], "output_column": " "}, "cannot be empty"),
         ({"index_type": "vector", "columns": ["body"], "output_column": "x" * 256}, "output_col"),
         (
             {"index_type": "vector", "columns": ["body"], "embedding_provider_id": "embpnone"},
             "Embedding provider 'embpnone' not found",
         ),
         ({"description": "x" * 1001}, "description"),
-        ({"description": "\x1b"}, "description"),
     ],
 )
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_bad_order_is_refused_before_anything_is_made(
-    client: httpx.Client, dataset: str, order: dict[str, Any], message: str | None, is_async: bool
+    client: httpx.Client, dataset: str, order: dict[str, Any], message: str, is_async: bool
 ) -> None:
     body = {"index_name": "x", "columns": ["id"], **order, "async": is_async}
     response = client.post(dataset, json=body)
-    if message is None:  # said nothing
-        assert response.status_code in {201, 202}
-        return
     assert message in refused(response, 400, "BAD_REQUEST")
     assert answered(client.get(dataset)) == {"indexes": []}
 
@@ -357,20 +366,18 @@ def test_a_nul_in_the_path_is_refused(client: httpx.Client, dataset: str) -> Non
     assert client.delete(f"{dataset}/%FF").status_code in {400, 404}
 
 
-def test_a_table_that_is_read_live_has_nothing_to_index(
-    client: httpx.Client, connection: str, table: str
-) -> None:
-    answered(client.patch(f"{connection}/tables/main/docs", json={"mode": "live"}))
-    response = client.post(table, json={"index_name": "x", "columns": ["id"]})
+def test_a_table_that_is_read_live_has_nothing_to_index(client: httpx.Client, folder: Path) -> None:
+    connection_id = connect_shop(client, folder / "live.sqlite", "live_shop")
+    table = f"/v1/connections/{connection_id}/tables/main/docs"
+    answered(client.patch(table, json={"mode": "live"}))
+    response = client.post(f"{table}/indexes", json={"index_name": "x", "columns": ["id"]})
     assert "read live" in refused(response, 400, "BAD_REQUEST")
 
 
 def test_a_source_that_is_gone_is_a_bad_gateway(
     client: httpx.Client, table: str, folder: Path
 ) -> None:
-    connections = answered(client.get("/v1/connections"))["connections"]
-    assert connections
-    for each in folder.iterdir():
+    for each in filter(Path.is_dir, folder.iterdir()):
         shutil.rmtree(each)
     response = client.post(table, json={"index_name": "x", "columns": ["id"]})
     refused(response, 502, "BAD_GATEWAY")
@@ -465,13 +472,8 @@ def test_a_bad_listing_is_refused(client: httpx.Client, query: str) -> None:
 
 
 def test_indexes_follow_a_refresh(client: httpx.Client, folder: Path) -> None:
-    path = folder / f"{uuid4().hex}.sqlite"
-    with sqlite3.connect(path) as database:
-        database.execute("CREATE TABLE docs (id INTEGER, body TEXT)")
-        database.execute("INSERT INTO docs VALUES (1, 'red'), (2, 'blue')")
-    name = f"c_{uuid4().hex}"
-    made = {"name": name, "source_type": "sqlite", "config": {"path": str(path)}}
-    connection_id = answered(client.post("/v1/connections", json=made), 201)["id"]
+    path = folder / "shop.sqlite"
+    connection_id = connect_shop(client, path, "shop")
     place = f"/v1/connections/{connection_id}/tables/main/docs/indexes"
     body = {"index_name": "words", "columns": ["body"], "index_type": "bm25"}
     assert answered(client.post(place, json=body), 201)["row_count"] == 2
@@ -481,7 +483,7 @@ def test_indexes_follow_a_refresh(client: httpx.Client, folder: Path) -> None:
     answered(client.post("/v1/refresh", json={**one, "data": True}))
     (index,) = answered(client.get(place))["indexes"]
     assert (index["status"], index["row_count"]) == ("ready", 3)
-    sql = f"SELECT id FROM bm25_search('{name}.main.docs', 'body', 'red') ORDER BY id"
+    sql = "SELECT id FROM bm25_search('shop.main.docs', 'body', 'red') ORDER BY id"
     assert answered(client.post("/v1/query", json={"sql": sql}))["rows"] == [[1], [3]]
     with sqlite3.connect(path) as database:
         database.execute("ALTER TABLE docs RENAME COLUMN body TO text")

@@ -41,7 +41,7 @@ UNKNOWN = {
 }
 MALFORMED = (
     "x",
-    "..",
+    "%2E%2E",  # a client would leave out "a/.." before it sends anything
     "%2e%2e%2fetc%2fpasswd",
     "' OR 1=1 --",
     "a" * 5000,
@@ -71,6 +71,8 @@ def furnish(client: httpx.Client) -> dict[str, str]:
     source = {"type": "sql_query", "sql": "SELECT 'mine' AS a"}
     body = {"label": "Mine", "table_name": "mine_alone", "source": source}
     dataset = made(client.post("/v1/datasets", json=body))
+    index = {"index_name": "mine", "columns": ["a"]}
+    made(client.post(f"/v1/datasets/{dataset['id']}/indexes", json=index))
     job = made(client.post("/v1/refresh", json={"dataset_id": dataset["id"], "async": True}))
     saved = made(client.post("/v1/queries", json={"name": "mine", "sql": "SELECT 1"}))
     secret = made(client.post("/v1/secrets", json={"name": "mine", "value": "x"}))
@@ -132,6 +134,7 @@ every_route = pytest.mark.parametrize(
 def ask(client: httpx.Client, method: str, path: str, name: str, body: Any) -> httpx.Response:
     filled = path.replace("{id}", name).replace("{name}", name)
     filled = filled.replace("{schema}", "public").replace("{table}", "orders")
+    filled = filled.replace("{index_name}", "mine")
     return client.request(method, filled, json=body)
 
 
@@ -172,6 +175,7 @@ def test_a_malformed_id_is_a_typed_refusal(
 def test_the_owner_still_has_everything(tenants: Tenants) -> None:
     for prefix, kind in KINDS.items():
         assert tenants.owner.get(prefix + tenants.ids[kind]).status_code == 200
+    assert '"mine"' in tenants.owner.get("/v1/indexes").text
 
 
 @pytest.mark.parametrize(
@@ -185,6 +189,7 @@ def test_the_owner_still_has_everything(tenants: Tenants) -> None:
         "/v1/jobs",
         "/v1/connections",
         "/v1/embedding-providers",
+        "/v1/indexes",
     ],
 )
 def test_a_listing_holds_nothing_of_another_workspace(tenants: Tenants, path: str) -> None:

@@ -27,7 +27,7 @@ EXPECTED = (
     "No BM25",
     "No sorted",
     "No vector",
-    "already exists",
+    "already",
     "not found",
     "again",
 )

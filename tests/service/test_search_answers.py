@@ -7,6 +7,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from engine.errors import SqlInvalid
 from engine.service.context import Caller, Engine
 from tests.service.searching import (
     WORDS,
@@ -123,6 +124,27 @@ async def test_nearest_rows_by_index_are_those_of_brute_force(
         assert f"by vector index {metric}" in await plan_of(shared_engine, searcher, sql % "docs")
 
 
+@pytest.mark.parametrize("metric", FUNCTIONS)
+@pytest.mark.parametrize("where", ["", "WHERE price < 50", "WHERE body LIKE 'red%%' OR stock > 0"])
+async def test_neither_the_distance_nor_a_filtered_column_need_be_selected(
+    shared_engine: Engine, searcher: Caller, metric: str, where: str
+) -> None:
+    query = array(np.random.default_rng(9).random(8, dtype=np.float32).tolist())
+    sql = f"SELECT id FROM %s {where} ORDER BY {FUNCTIONS[metric]}(v, {query}) LIMIT 10"
+    by_index = await rows_of(shared_engine, searcher, sql % "docs")
+    assert by_index == await rows_of(shared_engine, searcher, sql % "plain")
+    assert f"by vector index {metric}" in await plan_of(shared_engine, searcher, sql % "docs")
+
+
+async def test_a_filter_that_is_another_for_every_row_is_applied_once(
+    shared_engine: Engine, searcher: Caller
+) -> None:
+    query = array([0.5] * 8)
+    sql = f"SELECT id FROM docs WHERE random() < 0.5 ORDER BY l2_distance(v, {query}) LIMIT 40"
+    for _ in range(5):
+        assert len(await rows_of(shared_engine, searcher, sql)) == 40
+
+
 async def test_vector_search_gives_the_nearest(shared_engine: Engine, searcher: Caller) -> None:
     rng = np.random.default_rng(8)
     for _ in range(20):
@@ -224,3 +246,23 @@ def test_the_rows_are_what_the_tests_need() -> None:
     assert ROWS["body"].null_count > 0
     assert ROWS["v"].null_count > 0
     assert "" in ROWS["body"].to_pylist()
+
+
+async def test_a_long_array_may_be_written_several_times(
+    shared_engine: Engine, searcher: Caller
+) -> None:
+    numbers = array([round(n / 7, 3) for n in range(20)])
+    sql = (
+        f"SELECT count(*) AS n, array_length({numbers}) AS long FROM plain "
+        f"GROUP BY array_length({numbers}) HAVING array_length({numbers}) = 20"
+    )
+    assert await rows_of(shared_engine, searcher, sql) == [[6_000, 20]]
+
+
+@pytest.mark.parametrize("name", ["numbers_of_statement", "embedding_of_statement"])
+@pytest.mark.parametrize("place", ["0", "-1", "99", "NULL", "id"])
+async def test_what_stands_for_a_literal_cannot_be_called(
+    shared_engine: Engine, searcher: Caller, name: str, place: str
+) -> None:
+    with pytest.raises(SqlInvalid, match="not to be called"):
+        await rows_of(shared_engine, searcher, f"SELECT {name}({place}) FROM plain")

@@ -81,7 +81,7 @@ def _choose_id(case: schemathesis.Case[Any], parameters: dict[str, Any]) -> None
         make = _tenant().make if case.method in _CHANGES_PATH else _lasting
         (own,) = parameters.keys() - INNER_NAMES.keys()
         parameters[own] = make(kind)
-        if "index_name" in parameters:
+        if "index_name" in parameters and case.method == "DELETE":
             resource = "/".join(case.path.split("/")[:3])
             path = index_path(resource, parameters[own])
             make_index(_tenant(), path, INNER_NAMES["index_name"])

@@ -11,6 +11,7 @@ from tests.system.sdk import (
     check_connections,
     check_data,
     check_embeddings,
+    check_indexes,
     check_queries,
     check_rest,
 )
@@ -20,7 +21,14 @@ from tests.system.sdk.client import User
 def main() -> None:
     host, token, version, duckdb_path = sys.argv[1:]
     user = User(host, token, version, duckdb_path)
-    modules = (check_connections, check_data, check_embeddings, check_queries, check_rest)
+    modules = (
+        check_connections,
+        check_data,
+        check_embeddings,
+        check_indexes,
+        check_queries,
+        check_rest,
+    )
     for module in modules:
         for name, check in vars(module).items():
             if not name.startswith("check_"):

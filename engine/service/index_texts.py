@@ -1,0 +1,145 @@
+"""Has a vector for every text of a column that is indexed, and makes none twice.
+
+Texts are embedded in a source process, in chunks, each kept as soon as it is made: what was paid for is not
+lost by a crash, and not paid again by a refresh. What is kept is found by the hash of the text, among the vectors
+of the same table and of the same kind: see :func:`engine.service.embedding.fingerprint`.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pyarrow as pa
+
+from catalog.index_model import EmbeddingFile, Index
+from catalog.model import StoredFile
+from catalog.store import indexes as index_store
+from engine.service.context import Engine
+from engine.service.embedding import embed_file, find_provider, fingerprint
+from engine.service.scratch import scratch_folder
+from engine.workers.execution import Limits
+from engine.workers.tasks import GeneratedColumn, TextsTask
+from engine.workers.texts import HASH, VECTOR
+
+Report = Callable[[Mapping[str, int]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFiles:
+    """One version of a remote table or dataset, with its files."""
+
+    workspace_id: str
+    owner_id: str
+    version_id: str
+    files: tuple[StoredFile, ...]
+    schema_ipc: bytes
+
+    @property
+    def row_count(self) -> int:
+        """Rows of all files."""
+        return sum(file.row_count for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedColumn:
+    """A column whose texts all have vectors, and of which kind they are."""
+
+    column: GeneratedColumn
+    fingerprint: str
+
+
+async def embed_column(
+    engine: Engine, version: VersionFiles, paths: list[str], index: Index, report: Report
+) -> EmbeddedColumn:
+    """Embed the texts of an index's column that have no vector yet.
+
+    Args:
+        engine: open for serving.
+        version: whose texts.
+        paths: of its files, in order.
+        index: made with an embedding provider.
+        report: told ``texts`` and ``texts_total``.
+
+    Raises:
+        InvalidRequest: the column is gone or holds no text, or the provider is gone.
+        SourceFailed: the service failed; what it made before is kept.
+    """
+    assert index.source_column is not None
+    provider = await find_provider(engine, version.workspace_id, index.embedding_provider_id)
+    kind = fingerprint(provider, index.dimensions)
+    known = list(
+        await engine.db.read(
+            index_store.list_embeddings, version.workspace_id, version.owner_id, kind
+        )
+    )
+    async with scratch_folder(engine.blobs.stage()) as folder:
+        texts = folder / "texts.arrow"
+        local = await engine.blobs.local_paths([file.key for file in known])
+        settings = engine.settings
+        found = await engine.pool.run_task(
+            version.workspace_id,
+            TextsTask(tuple(paths), index.source_column, tuple(map(str, local)), str(texts)),
+            limits=Limits(settings.index_timeout_s, settings.index_memory_bytes, gives_way=True),
+        )
+
+        async def keep(path: Path, first_row: int, row_count: int) -> None:
+            hashed = folder / f"hashed-{first_row}.arrow"
+            await asyncio.to_thread(_add_hashes, path, texts, first_row, hashed)
+            known.append(await _publish_chunk(engine, version, hashed, kind, row_count))
+
+        def tell(progress: Mapping[str, int]) -> None:
+            report({"texts": progress["rows"], "texts_total": progress["rows_total"]})
+
+        if found["text_count"] or not known:  # without any text the model is asked for its width
+            width = await embed_file(
+                engine,
+                version.workspace_id,
+                provider,
+                index.dimensions,
+                texts,
+                folder,
+                on_chunk=keep,
+                report=tell,
+            )
+        files = await engine.blobs.local_paths([file.key for file in known])
+        if not found["text_count"] and known:
+            width = await asyncio.to_thread(_width_of, files[0])
+    column = GeneratedColumn(index.columns[0], index.source_column, width, tuple(map(str, files)))
+    return EmbeddedColumn(column, kind)
+
+
+async def _publish_chunk(
+    engine: Engine, version: VersionFiles, path: Path, kind: str, row_count: int
+) -> EmbeddingFile:
+    key = f"embeddings/{version.owner_id}/{uuid4().hex}.arrow"
+    file = EmbeddingFile(
+        key=key,
+        workspace_id=version.workspace_id,
+        owner_id=version.owner_id,
+        fingerprint=kind,
+        row_count=row_count,
+        size_bytes=await engine.blobs.publish(path, key),
+        created_at=datetime.now(UTC),
+    )
+    await engine.db.write(index_store.keep_embeddings, file)
+    return file
+
+
+def _add_hashes(chunk: Path, texts: Path, first_row: int, output: Path) -> None:
+    """Name the vectors of a chunk by the hashes of their texts."""
+    with pa.memory_map(str(texts)) as source:
+        options = pa.ipc.IpcReadOptions(included_fields=[1])
+        hashes = pa.ipc.open_file(source, options=options).read_all().column(HASH)
+    with pa.memory_map(str(chunk)) as source:
+        vectors = pa.ipc.open_file(source).read_all().column(VECTOR)
+        table = pa.table({HASH: hashes.slice(first_row, len(vectors)), VECTOR: vectors})
+        with pa.ipc.new_file(str(output), table.schema) as writer:
+            writer.write_table(table)
+
+
+def _width_of(chunk: Path) -> int:
+    with pa.memory_map(str(chunk)) as source:
+        return int(pa.ipc.open_file(source).schema.field(VECTOR).type.list_size)

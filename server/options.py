@@ -1,0 +1,34 @@
+"""The options that subcommands share, and the settings that come of them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from catalog.settings import Settings
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Data folder of the server. [default: $TIDEMILL_DATA_DIR or ./tidemill-data]"
+    ),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(help="The server. [default: $TIDEMILL_URL or http://127.0.0.1:8000]"),
+]
+WorkspaceId = Annotated[
+    str | None,
+    typer.Option(help="Id of the workspace. [default: $TIDEMILL_WORKSPACE or the token's only]"),
+]
+
+
+def settings_of(
+    data_dir: Path | None = None, url: str | None = None, workspace: str | None = None
+) -> "Settings":
+    """Read the settings; an option that was given comes before the environment."""
+    from catalog.settings import Settings  # noqa: PLC0415 - help shall be quick
+
+    chosen: dict[str, Any] = {"data_dir": data_dir, "url": url, "workspace": workspace}
+    return Settings(**{name: value for name, value in chosen.items() if value is not None})
