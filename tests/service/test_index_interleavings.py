@@ -9,7 +9,7 @@ import pytest
 from catalog.garbage import collect_garbage
 from catalog.model import Job
 from engine import errors
-from engine.service import datasets, indexes
+from engine.service import datasets, indexes, jobs
 from engine.service.context import Caller, Engine
 from engine.service.index_orders import NewIndex
 from tests.service.conftest import WebServer
@@ -148,6 +148,13 @@ async def _settled(engine: Engine, churn: Churn) -> None:
 async def _only_what_is_named_is_left(engine: Engine, churn: Churn) -> None:
     for each in await indexes.list_indexes(engine, churn.caller, churn.dataset_id):
         await indexes.delete_index(engine, churn.caller, churn.dataset_id, each.index.name)
+    busy = ("pending", "running")  # with what was deleted before it was built
+    await until(
+        lambda: jobs.list_jobs(
+            engine, churn.caller, job_types=None, statuses=busy, limit=1, offset=0
+        ),
+        lambda found: not found,
+    )
     await collect_garbage(engine.db, engine.blobs, grace_s=0, now=datetime.now(UTC))
     keys = [blob.key async for blob in engine.blobs.list()]
     assert [key for key in keys if key.startswith("indexes/")] == []
