@@ -434,3 +434,61 @@ async def test_rows_of_a_live_table_meet_those_of_a_search(shop: Shop) -> None:
     ):
         ((found,),) = await rows_of(engine, caller, sql)
         assert 0 < found <= 3, sql
+
+
+async def test_a_column_named_like_a_generated_one_does_not_hold_up_a_refresh(shop: Shop) -> None:
+    options = {"index_type": "vector", "dimensions": 64}
+    await make_index(shop.engine, shop.caller, shop.place, "near", ["body"], **options)
+    shop.write(["one", "two"], "id, body, 7 AS body_embedding")
+    await shop.refresh()
+    assert await shop.ids("SELECT body_embedding FROM shop.main.docs") == [7, 7]
+    near = (await shop.listed())["near"]
+    assert not near.is_ready
+    assert "has a column 'body_embedding' already" in (near.index.error_message or "")
+
+
+async def test_a_table_with_an_awkward_name_is_searched(shop: Shop) -> None:
+    names = ("odd projection=[x]", "line\nbreak", 'quo"te.d')
+    with duckdb.connect(str(shop.path)) as database:
+        for name in names:
+            quoted = '"' + name.replace('"', '""') + '"'
+            database.execute(f"CREATE TABLE {quoted} AS SELECT 1 AS id, 'red' AS body")
+    await refresh.refresh_schemas(shop.engine, shop.caller, shop.place.connection_id)
+    for name in names:
+        place = TablePlace(shop.place.connection_id, "main", name)
+        await make_index(shop.engine, shop.caller, place, "w", ["body"], index_type="bm25")
+        quoted = '"' + name.replace('"', '""') + '"'
+        sql = f"SELECT count(*) FROM bm25_search('shop.main.{quoted}', 'body', 'red')"
+        assert await shop.ids(sql) == [1]
+
+
+async def test_texts_that_are_all_empty_are_indexed_and_nothing_is_near(
+    engine: Engine, caller: Caller
+) -> None:
+    rows = pa.table({"id": [1, 2], "body": pa.array([None, ""], pa.string())})
+    dataset = await make_dataset(engine, caller, rows)
+    await make_index(engine, caller, dataset.id, "w", ["body"], index_type="bm25")
+    await make_index(engine, caller, dataset.id, "near", ["body"], index_type="vector")
+    for call in (
+        "vector_search('docs', 'body', 'red', 3)",
+        "hybrid_search('docs', 'body', 'body', 'red', 3)",
+    ):
+        assert await rows_of(engine, caller, f"SELECT id FROM {call}") == []
+    distances = "SELECT vector_distance(body, 'red') AS d FROM docs ORDER BY d LIMIT 2"
+    assert await rows_of(engine, caller, distances) == [[None], [None]]
+
+
+async def test_columns_of_other_indexes_stay_when_a_column_is_added(
+    engine: Engine, caller: Caller
+) -> None:
+    dataset = await make_dataset(engine, caller, documents(30))
+    options = {"index_type": "vector", "dimensions": 64}
+    await make_index(engine, caller, dataset.id, "one", ["body"], **options)
+    before = await rows_of(engine, caller, "SELECT id, body_embedding FROM docs ORDER BY id")
+    await make_index(
+        engine, caller, dataset.id, "two", ["kind"], index_type="vector", dimensions=128
+    )
+    after = "SELECT id, body_embedding FROM docs ORDER BY id"
+    assert await rows_of(engine, caller, after) == before
+    described = await rows_of(engine, caller, "DESCRIBE docs")
+    assert [row[0] for row in described][-2:] == ["body_embedding", "kind_embedding"]

@@ -5,9 +5,10 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from engine.errors import SqlInvalid
+from engine.errors import EngineError, SqlInvalid
 from engine.service.context import Caller, Engine
 from tests.service.searching import (
     WORDS,
@@ -266,3 +267,53 @@ async def test_what_stands_for_a_literal_cannot_be_called(
 ) -> None:
     with pytest.raises(SqlInvalid, match="not to be called"):
         await rows_of(shared_engine, searcher, f"SELECT {name}({place}) FROM plain")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT id FROM %s ORDER BY CAST(l2_distance(v, {q}) AS VARCHAR), id LIMIT 5",
+        "SELECT id FROM %s ORDER BY CAST(l2_distance(v, {q}) * 9 AS TINYINT), id LIMIT 5",
+        "SELECT sum(l2_distance(CAST(v AS BIGINT[]), {q})) FROM (SELECT v FROM %s "
+        "ORDER BY l2_distance(CAST(v AS BIGINT[]), {q}) LIMIT 20)",
+        "SELECT count(*) FROM (SELECT id FROM %s ORDER BY l2_distance(v, ARRAY[1e39]) LIMIT 3)",
+        "SELECT count(*) FROM (SELECT id FROM %s ORDER BY l2_distance(v, ARRAY[]) LIMIT 3)",
+        "SELECT id FROM %s ORDER BY l2_distance(v, {q}) DESC NULLS LAST, id LIMIT 4",
+        "SELECT id, l2_distance(v, {q}) AS price FROM %s ORDER BY price NULLS FIRST, id LIMIT 4",
+        "SELECT kind FROM %s WHERE id > 5 ORDER BY cosine_distance(v, {q}) LIMIT 4",
+    ],
+)
+async def test_what_an_index_does_not_answer_the_table_does(
+    shared_engine: Engine, searcher: Caller, sql: str
+) -> None:
+    query = sql.replace("{q}", array([0.25] * 8))
+    answers = []
+    for table in ("docs", "plain"):
+        try:
+            answers.append(await rows_of(shared_engine, searcher, query % table))
+        except EngineError as error:
+            answers.append([[error.message.replace("docs", "plain")]])
+    assert answers[0] == answers[1]
+
+
+async def test_zeros_of_both_signs_are_one_value_in_a_sorted_index(
+    shared_engine: Engine, searcher: Caller
+) -> None:
+    draw = random.Random(2)
+    zeros = [draw.choice([-0.0, 0.0, float("nan"), 1.5]) for _ in range(400)]
+    rows = pa.table({"id": range(400), "f": pa.array(zeros, pa.float64())})
+    dataset = await make_dataset(shared_engine, searcher, rows, "zeros")
+    await make_index(shared_engine, searcher, dataset.id, "s", ["f", "id"])
+    found = await rows_of(
+        shared_engine, searcher, "SELECT id FROM zeros WHERE f = 0 ORDER BY id LIMIT 9"
+    )
+    assert [row for (row,) in found] == [n for n in range(400) if zeros[n] == 0][:9]
+
+
+async def test_a_failing_function_says_what_was_wrong_and_nothing_else(
+    shared_engine: Engine, searcher: Caller
+) -> None:
+    with pytest.raises(EngineError) as refused:
+        await rows_of(shared_engine, searcher, "SELECT l2_distance(ARRAY[1, 2], ARRAY[1.5])")
+    assert "PyErr" not in refused.value.message
+    assert "2" in refused.value.message
