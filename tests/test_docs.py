@@ -40,25 +40,31 @@ def tour_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def run_commands(commands: str, folder: Path, url: str) -> "subprocess.CompletedProcess[str]":
+    """Run commands as a reader does, with ``tidemill`` on the path and a server to speak to."""
+    return subprocess.run(
+        ["bash", "-euo", "pipefail"],
+        input=commands,
+        cwd=folder,
+        env={
+            **os.environ,
+            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+            "TIDEMILL_URL": url,
+            "TIDEMILL_DATA_DIR": str(folder / "tidemill-data"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+
+
 @pytest.mark.system
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the tour is told with curl")
 def test_the_tour_of_the_readme_prints_what_it_says(tour_folder: Path) -> None:
     with serving(tour_folder / "real") as server:
-        finished = subprocess.run(
-            ["bash", "-euo", "pipefail"],
-            input=blocks("tour").replace("http://127.0.0.1:8000", server.url),
-            cwd=tour_folder,
-            env={
-                **os.environ,
-                "PATH": f"{tour_folder / 'bin'}:{os.environ['PATH']}",
-                "TIDEMILL_URL": server.url,
-                "TIDEMILL_DATA_DIR": str(tour_folder / "tidemill-data"),
-            },
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
+        commands = blocks("tour").replace("http://127.0.0.1:8000", server.url)
+        finished = run_commands(commands, tour_folder, server.url)
     assert finished.returncode == 0, finished.stderr
     assert '"error"' not in finished.stdout
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -101,21 +107,7 @@ def test_the_examples_of_the_page_on_search_run(tour_folder: Path) -> None:
     statements = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
     assert len(statements) > 5
     with serving(tour_folder / "real") as server, server.client() as client:
-        made = subprocess.run(
-            ["bash", "-euo", "pipefail"],
-            input=commands,
-            cwd=tour_folder,
-            env={
-                **os.environ,
-                "PATH": f"{tour_folder / 'bin'}:{os.environ['PATH']}",
-                "TIDEMILL_URL": server.url,
-                "TIDEMILL_DATA_DIR": str(tour_folder / "tidemill-data"),
-            },
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
+        made = run_commands(commands, tour_folder, server.url)
         assert made.returncode == 0, made.stderr
         plans = ""
         for sql in statements:

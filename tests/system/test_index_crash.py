@@ -19,6 +19,7 @@ from catalog.garbage import collect_garbage
 from catalog.index_tables import index_files
 from catalog.settings import Settings
 from tests.server.running import RunningServer, serving
+from tests.service.searching import WORDS
 
 pytestmark = [pytest.mark.crash, pytest.mark.system]
 
@@ -61,7 +62,7 @@ class Orders:
 
     def begin(self, client: httpx.Client) -> None:
         lines = [
-            f"{row},{(row * 7919) % ROWS},{' '.join(self.draw.choices(_WORDS, k=8))}"
+            f"{row},{(row * 7919) % ROWS},{' '.join(self.draw.choices(WORDS, k=8))}"
             for row in range(ROWS)
         ]
         content = "id,number,body\n" + "\n".join(lines)
