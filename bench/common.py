@@ -30,6 +30,7 @@ MB = 1_000_000
 _PACKAGES = (
     *("datafusion", "duckdb", "pyarrow", "fastapi", "uvicorn", "roapi", "tpchgen-cli"),
     *("adbc-driver-postgresql", "connectorx", "psycopg"),
+    *("tantivy", "usearch", "lancedb", "bm25s", "hnswlib"),
 )
 _SAMPLE_S = 0.05
 _WIDTH_CHARS = 200

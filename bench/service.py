@@ -97,13 +97,19 @@ class Service:
         """Upload a file and make a dataset of it; return the folder of its Parquet files."""
         return self.create_dataset(name, self.upload(path), format_name)
 
+    def delete(self, path: str) -> None:
+        """Delete something."""
+        connection = http.client.HTTPConnection(_HOST, self.port, timeout=_ANSWER_TIMEOUT_S)
+        try:
+            connection.request("DELETE", path, None, _HEADERS)
+            _body(connection)
+        finally:
+            connection.close()
+
     def delete_datasets(self) -> None:
         """Drop every dataset, so that disks do not fill up."""
         for dataset in self.call("GET", "/v1/datasets?limit=100")["datasets"]:
-            connection = http.client.HTTPConnection(_HOST, self.port, timeout=_ANSWER_TIMEOUT_S)
-            connection.request("DELETE", f"/v1/datasets/{dataset['id']}", None, _HEADERS)
-            _body(connection)
-            connection.close()
+            self.delete(f"/v1/datasets/{dataset['id']}")
 
 
 _HEADERS = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
@@ -121,10 +127,13 @@ def _answer(connection: http.client.HTTPConnection) -> Any:  # noqa: ANN401 - JS
     return json.loads(_body(connection))
 
 
-def query_request(port: int, sql: str, *, accept: str = "application/json") -> bytes:
+def query_request(
+    port: int, sql: str, *, params: Sequence[object] = (), accept: str = "application/json"
+) -> bytes:
     """The bytes of one keep-alive ``POST /v1/query``."""
     headers = {"Authorization": f"Bearer {TOKEN}", "Accept": accept}
-    return post_request(port, "/v1/query", json.dumps({"sql": sql}).encode(), headers)
+    body = {"sql": sql, "params": [*params]} if params else {"sql": sql}
+    return post_request(port, "/v1/query", json.dumps(body).encode(), headers)
 
 
 def post_request(port: int, path: str, body: bytes, headers: dict[str, str]) -> bytes:

@@ -14,6 +14,7 @@ from bench.tpch import compare, read_queries
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 60
+OURS = {"vector_search as text", "vector_search by params", "order by distance"}
 
 
 def run_quick(name: str, out_folder: Path, *options: str) -> dict[str, Any]:
@@ -87,6 +88,22 @@ def test_listings_are_measured_in_a_small_and_a_large_workspace(tmp_path: Path) 
     report = run_quick("listings", tmp_path)
     assert {row["tables"] for row in report["rows"]} == {20, 200}
     assert len(report["goals"]) == 4
+
+
+@pytest.mark.slow
+def test_searches_are_measured_against_the_peers_that_are_there(tmp_path: Path) -> None:
+    report = run_quick("search", tmp_path)
+    targets = {(row["part"], row["target"]) for row in report["rows"]}
+    assert {
+        ("words", "bm25_search"),
+        ("vectors", "vector_search as text"),
+        ("vectors, 10 % pass", "order by distance"),
+        ("numbers, range", "with index"),
+    } <= targets
+    for peer in ("lancedb", "bm25s", "hnswlib"):
+        is_told = f"{peer} is not installed" in report["notes"]
+        assert is_told or any(target.startswith(peer) for _, target in targets)
+    assert all(row["recall"] >= 0.95 for row in report["rows"] if row["target"] in OURS)
 
 
 def test_a_goal_is_met_at_its_bound_and_missed_past_it() -> None:
