@@ -268,7 +268,6 @@ def _with(**changes: Any) -> Fault:
         (Answer(200, {}, b"x" * (2 << 20)), "larger than 1048576 bytes"),
         (Answer(200, {"Content-Encoding": "gzip"}, b"x"), "content encoding"),
     ],
-    ids=str,
 )
 def test_an_answer_that_cannot_be_used_is_an_error_of_the_service(
     site: EmbeddingSite, fault: Fault, word: str
