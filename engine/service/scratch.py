@@ -2,9 +2,13 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+_TRIES = 40
+_PAUSE_S = 0.05
 
 
 @asynccontextmanager
@@ -25,7 +29,11 @@ async def scratch_folder(path: Path) -> AsyncIterator[Path]:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
+    if not path.is_dir():
         path.unlink(missing_ok=True)
+        return
+    for _ in range(_TRIES):
+        shutil.rmtree(path, ignore_errors=True)
+        if not path.exists():
+            return
+        time.sleep(_PAUSE_S)  # a process that was killed may still have made a file in it

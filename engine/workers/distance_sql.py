@@ -60,11 +60,15 @@ def write_distances(sql: str, tables: Sequence[TableBinding], write_text: WriteT
         ]
         pieces.append('"' + index.columns[0].replace('"', '""') + '"')
         at = column.end + 1
-        if index.embedding is not None and tokens[last + 2].text.lower() not in _VECTORS:
+        if index.embedding is not None and not _is_vector(tokens[last + 2]):
             text = _whole_text(tokens, last + 2)
             pieces += [sql[at : text.start], write_text(index.embedding, text.text)]
             at = text.end + 1
     return "".join([*pieces, sql[at:]])
+
+
+def _is_vector(first: Token) -> bool:
+    return first.token_type is not TokenType.STRING and first.text.lower() in _VECTORS
 
 
 def _whole_text(tokens: Sequence[Token], place: int) -> Token:

@@ -125,6 +125,7 @@ async def test_a_failing_step_is_logged_and_harms_nobody(
         "fail_stuck",
         "expire_results",
         "expire_uploads",
+        "drop_embeddings",
         "collect_garbage",
     ]
     with pytest.raises(errors.Unavailable):
