@@ -15,15 +15,15 @@ _NUMBER = r"-?(?:\d{1,18}(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?"
 _ITEM = rf"\s*+(?:{_NUMBER}|\({_NUMBER}\))\s*+"
 _SCAN = re.compile(
     rf"""
-      [eE]'(?:[^'\\]|\\.|'')*+'
+      (?<![\w$])[eE]'(?:[^'\\]|\\.|'')*+'
     | '(?:[^']|'')*+'
     | "(?:[^"]|"")*+"
     | --[^\n]*+
     | (?P<comment>/\*)
-    | \$(?P<tag>[A-Za-z_]\w*|)\$(?:.*?\$(?P=tag)\$|.*)
-    | (?P<array>\bARRAY\s*+)?\[(?P<items>{_ITEM}(?:,{_ITEM}){{{_NUMBERS_MIN - 1},}}+)\]
+    | (?<![\w$])\$(?P<tag>[^\W\d]\w*|)\$(?:.*?\$(?P=tag)\$|.*)
+    | (?P<array>\b[aA][rR][rR][aA][yY]\s*+)?\[(?P<items>{_ITEM}(?:,{_ITEM}){{{_NUMBERS_MIN - 1},}}+)\]
     """,
-    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+    re.VERBOSE | re.DOTALL,
 )
 _NO_BRACKETS = str.maketrans("", "", "()")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")

@@ -14,12 +14,12 @@ from engine.errors import InvalidRequest, SqlInvalid
 # Everything a placeholder must not be looked for in comes first, as Postgres tokenizes it.
 _SCAN = re.compile(
     r"""
-      [eE]'(?:[^'\\]|\\.|'')*'
+      (?<![\w$])[eE]'(?:[^'\\]|\\.|'')*'
     | '(?:[^']|'')*'
     | "(?:[^"]|"")*"
     | --[^\n]*
     | (?P<comment>/\*)
-    | \$(?P<tag>[A-Za-z_]\w*|)\$.*?\$(?P=tag)\$
+    | (?<![\w$])\$(?P<tag>[^\W\d]\w*|)\$.*?\$(?P=tag)\$
     | (?<![\w$])\$(?P<number>\d+)
     """,
     re.VERBOSE | re.DOTALL,

@@ -114,3 +114,18 @@ def test_a_statement_with_a_vector_is_read_before_a_worker_has_it() -> None:
 def test_operators_are_counted_wherever_they_are() -> None:
     with pytest.raises(SqlTooComplex):
         parse_sql("SELECT ARRAY[" + "1.5, " * 20 + "1" + " - 1" * 20 + "]", terms_max=10)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"SELECT 'a' LIKE'b\\', 'ARRAY[{LONG}]' AS x",
+        f"SELECT $A$ $a$ ARRAY[{LONG}] $a$ $A$",
+        f"SELECT $é$ ARRAY[{LONG}] $é$",
+        f"SELECT 1 AS t$x$, '$x$ ARRAY[{LONG}] ' z",
+        f"SELECT E'\\' ARRAY[{LONG}]'",
+    ],
+)
+def test_texts_end_where_postgres_ends_them(sql: str) -> None:
+    assert blank_numbers(sql) == sql
+    assert take_numbers(sql, "f") == (sql, [])

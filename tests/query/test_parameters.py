@@ -97,3 +97,22 @@ def test_values_and_placeholders_must_match(sql: str, values: list[Any]) -> None
 def test_what_has_no_literal_is_refused(value: Any) -> None:
     with pytest.raises(InvalidRequest):
         bind_parameters("SELECT $1", [value])
+
+
+@pytest.mark.parametrize(
+    ("sql", "values", "bound"),
+    [
+        (
+            "SELECT $1, 'a' LIKE'\\', 'pays $1 extra'",
+            ["x"],
+            "SELECT 'x', 'a' LIKE'\\', 'pays $1 extra'",
+        ),
+        ("SELECT 'b' LIKE'\\', $1, 'z' LIKE'\\'", [7], "SELECT 'b' LIKE'\\', 7, 'z' LIKE'\\'"),
+        ("SELECT 1 AS t$x$, $1, '$x$ ' z", [7], "SELECT 1 AS t$x$, 7, '$x$ ' z"),
+        ("SELECT $é$ $1 $é$, $1", [7], "SELECT $é$ $1 $é$, 7"),
+        ("SELECT $A$ $a$ $1 $a$ $A$, $1", [7], "SELECT $A$ $a$ $1 $a$ $A$, 7"),
+        ("SELECT E'\\' $1', $1", [7], "SELECT E'\\' $1', 7"),
+    ],
+)
+def test_texts_end_where_postgres_ends_them(sql: str, values: list[object], bound: str) -> None:
+    assert bind_parameters(sql, values) == bound
