@@ -1,6 +1,7 @@
 """Texts become vectors: of a query in the server, of a table in a real source process."""
 
 import asyncio
+import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -42,6 +43,19 @@ def engine(engine: Engine) -> Engine:
     """The shared one, remembering nothing."""
     engine.recent_vectors = RecentVectors(engine.settings.embedding_cache_bytes)
     return engine
+
+
+@pytest.fixture(autouse=True)
+def staging_as_before(shared_engine: Engine) -> Iterator[None]:
+    """What these tests stage themselves goes with them: others look for leftovers."""
+    staging = shared_engine.blobs.staging_folder
+    before = set(staging.iterdir())
+    yield
+    for path in set(staging.iterdir()) - before:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 async def make_service(
