@@ -10,23 +10,16 @@ from functools import lru_cache
 
 import numpy as np
 
+from engine.query.sql_text import Unquoted
+
 _NUMBERS_MIN = 16
 _NUMBER = r"-?(?:\d{1,18}(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?"
 _ITEM = rf"\s*+(?:{_NUMBER}|\({_NUMBER}\))\s*+"
-_SCAN = re.compile(
-    rf"""
-      (?<![\w$])[eE]'(?:[^'\\]|\\.|'')*+'
-    | '(?:[^']|'')*+'
-    | "(?:[^"]|"")*+"
-    | --[^\n]*+
-    | (?P<comment>/\*)
-    | (?<![\w$])\$(?P<tag>[^\W\d]\w*|)\$(?:.*?\$(?P=tag)\$|.*)
-    | (?P<array>\b[aA][rR][rR][aA][yY]\s*+)?\[(?P<items>{_ITEM}(?:,{_ITEM}){{{_NUMBERS_MIN - 1},}}+)\]
-    """,
-    re.VERBOSE | re.DOTALL,
+_LISTS = Unquoted(
+    rf"(?P<array>\b[aA][rR][rR][aA][yY]\s*+)?"
+    rf"\[(?P<items>{_ITEM}(?:,{_ITEM}){{{_NUMBERS_MIN - 1},}}+)\]"
 )
 _NO_BRACKETS = str.maketrans("", "", "()")
-_COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
 def blank_numbers(sql: str) -> str:
@@ -82,22 +75,4 @@ def take_numbers(sql: str, function: str) -> tuple[str, list[np.ndarray]]:
 @lru_cache(maxsize=4)
 def _lists(sql: str) -> tuple[re.Match[str], ...]:
     """Find the lists that are part of the statement itself; several functions ask in a row."""
-    found: list[re.Match[str]] = []
-    position = 0 if "[" in sql else len(sql)
-    while match := _SCAN.search(sql, position):
-        position = match.end()
-        if match["comment"]:
-            position = _comment_end(sql, match.start())
-        elif match["items"]:
-            found.append(match)
-    return tuple(found)
-
-
-def _comment_end(sql: str, start: int) -> int:
-    """Block comments nest in Postgres."""
-    depth = 0
-    for edge in _COMMENT_EDGE.finditer(sql, start):
-        depth += 1 if edge[0] == "/*" else -1
-        if depth == 0:
-            return edge.end()
-    return len(sql)
+    return tuple(_LISTS.find(sql)) if "[" in sql else ()

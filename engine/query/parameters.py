@@ -5,25 +5,13 @@ of the text is untouched. Binding before planning is what lets table functions t
 """
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from engine.errors import InvalidRequest, SqlInvalid
+from engine.query.sql_text import Unquoted
 
-# Everything a placeholder must not be looked for in comes first, as Postgres tokenizes it.
-_SCAN = re.compile(
-    r"""
-      (?<![\w$])[eE]'(?:[^'\\]|\\.|'')*'
-    | '(?:[^']|'')*'
-    | "(?:[^"]|"")*"
-    | --[^\n]*
-    | (?P<comment>/\*)
-    | (?<![\w$])\$(?P<tag>[^\W\d]\w*|)\$.*?\$(?P=tag)\$
-    | (?<![\w$])\$(?P<number>\d+)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+_PLACEHOLDERS = Unquoted(r"(?<![\w$])\$(?P<number>\d+)")
 _NUMBER_MAX = 65_535
 _INT64_MAX = 2**63 - 1
 _DECIMAL_DIGITS_MAX = 76
@@ -45,35 +33,18 @@ def bind_parameters(sql: str, values: Sequence[Any]) -> str:
     """
     pieces: list[str] = []
     used: set[int] = set()
-    position = start = 0
-    while match := _SCAN.search(sql, position):
-        if match["comment"]:
-            position = _comment_end(sql, match.start())
-            continue
-        position = match.end()
-        if match["number"] is None:
-            continue
-        number = int(match["number"][:6])
+    start = 0
+    for found in _PLACEHOLDERS.find(sql):
+        number = int(found["number"][:6])
         if not 1 <= number <= min(len(values), _NUMBER_MAX):
-            raise SqlInvalid(f"There is no value for the parameter ${match['number']}.")
+            raise SqlInvalid(f"There is no value for the parameter ${found['number']}.")
         used.add(number)
-        pieces += (sql[start : match.start()], _literal(values[number - 1]))
-        start = position
+        pieces += (sql[start : found.start()], _literal(values[number - 1]))
+        start = found.end()
     if len(used) < len(values):
         unused = min(set(range(1, len(values) + 1)) - used)
         raise SqlInvalid(f"The SQL has no placeholder ${unused} for one of the values in params.")
     return "".join(pieces) + sql[start:]
-
-
-def _comment_end(sql: str, start: int) -> int:
-    """Block comments nest in Postgres."""
-    depth, position = 0, start
-    while match := re.compile(r"/\*|\*/").search(sql, position):
-        depth += 1 if match[0] == "/*" else -1
-        position = match.end()
-        if depth == 0:
-            return position
-    return len(sql)
 
 
 def _literal(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -17,6 +17,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from engine.errors import SqlEmpty, SqlInvalid, SqlTooComplex, StatementForbidden
 from engine.query.number_lists import chars_besides_numbers
 from engine.query.search_calls import SearchCall, search_calls
+from engine.query.sql_text import quoted_name
 from engine.query.table_names import names_at, table_names
 from engine.query.tokens import start_of, tokenize
 
@@ -325,8 +326,8 @@ def _parse_show(tokens: list[Token]) -> ParsedSql:
         return ParsedSql("SHOW TABLES", "show", _TABLES_VIEW, is_plain=False)
     names, after = names_at(tokens, 2) if words[:2] in _SHOW_COLUMNS else ((), 0)
     if names and after == len(tokens):
-        dotted = ".".join('"' + part.replace('"', '""') + '"' for part in names[0])
-        return ParsedSql(f"DESCRIBE {dotted}", "describe", names, is_plain=False, reads_rows=False)
+        described = f"DESCRIBE {quoted_name(*names[0])}"
+        return ParsedSql(described, "describe", names, is_plain=False, reads_rows=False)
     raise StatementForbidden("Only SHOW TABLES and SHOW COLUMNS FROM a table are supported.")
 
 

@@ -12,12 +12,12 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from engine.errors import SqlInvalid
 from engine.query.number_lists import blank_numbers
+from engine.query.sql_text import comment_end
 
 _DIALECT = Dialect.get_or_raise("postgres")
 _BLANK = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|;)*")
 # What the tokenizer takes together with all that follows for one word.
 _COMMAND = re.compile(r"(?:EXPLAIN|DESCRIBE|DESC|SHOW)\b", re.IGNORECASE)
-_COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
 def tokenize(sql: str) -> list[Token]:
@@ -57,15 +57,8 @@ def words_of(sql: str) -> frozenset[str]:
 
 def start_of(sql: str, at: int = 0) -> int:
     """Return where the text goes on after white space, semicolons and comments, which nest."""
-    depth = 0
     while True:
         at = _BLANK.match(sql, at).end()  # type: ignore[union-attr]  # it matches nothing as well
         if not sql.startswith("/*", at):
             return at
-        for edge in _COMMENT_EDGE.finditer(sql, at):
-            depth += 1 if edge[0] == "/*" else -1
-            if depth == 0:
-                at = edge.end()
-                break
-        else:
-            return len(sql)
+        at = comment_end(sql, at)

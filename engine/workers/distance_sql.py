@@ -11,6 +11,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from catalog.index_model import IndexType
 from engine.errors import SqlInvalid
+from engine.query.sql_text import quoted_name
 from engine.query.tokens import body_start, tokenize
 from engine.workers.tasks import EmbeddingBinding, IndexBinding, TableBinding
 
@@ -58,7 +59,7 @@ def write_distances(sql: str, tables: Sequence[TableBinding], write_text: WriteT
             _FUNCTIONS[index.metric],
             sql[token.end + 1 : column.start],
         ]
-        pieces.append('"' + index.columns[0].replace('"', '""') + '"')
+        pieces.append(quoted_name(index.columns[0]))
         at = column.end + 1
         if index.embedding is not None and not _is_vector(tokens[last + 2]):
             text = _whole_text(tokens, last + 2)

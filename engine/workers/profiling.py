@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 from datafusion import SessionContext
 
+from engine.query.sql_text import quoted_name
 from engine.workers.session import READ_ONLY, Sessions
 from engine.workers.tasks import ProfileTask, ScanMode
 
@@ -37,7 +38,7 @@ class _Column:
 
     @property
     def sql(self) -> str:
-        return '"' + self.name.replace('"', '""') + '"'
+        return quoted_name(self.name)
 
     @property
     def countable(self) -> str:
@@ -86,10 +87,7 @@ def profile_table(task: ProfileTask, sessions: Sessions) -> dict[str, Any]:
         memory_bytes=task.memory_bytes,
         scan=ScanMode.PARALLEL,
     )
-    table = ".".join(
-        '"' + part.replace('"', '""') + '"'
-        for part in (binding.catalog, binding.schema, binding.table)
-    )
+    table = quoted_name(*binding.name)
     columns = _columns_of(context, table)
     row_count, facts = _aggregate(context, table, columns)
     few = [column for column in columns if _may_be_categorical(column, facts[column.position])]

@@ -31,6 +31,7 @@ from datafusion.object_store import LocalFileSystem
 
 from engine.errors import Unavailable
 from engine.query.parse import names_all_columns
+from engine.query.sql_text import quoted_name
 from engine.query.tokens import body_start, words_of
 from engine.workers.distance_sql import has_vector_distance
 from engine.workers.open_indexes import OpenIndexes
@@ -186,14 +187,14 @@ class Sessions:
 
     def name_rows(self, name: str, rows: pa.Table) -> DataFrame:
         """Make rows readable under a name that plans show."""
-        quoted = _quoted(name)
+        quoted = quoted_name(name)
         batches = rows.to_batches() or [pa.RecordBatch.from_pylist([], rows.schema)]
         self._keeper.register_record_batches(quoted, [batches])
         return self._take_frame(quoted)
 
     def name_files(self, name: str, folder: str) -> DataFrame:
         """Make a folder of Parquet files readable under a name that plans show."""
-        quoted = _quoted(name)
+        quoted = quoted_name(name)
         self._keeper.register_parquet(quoted, self._url(folder) + "/")
         return self._take_frame(quoted)
 
@@ -214,7 +215,7 @@ class Sessions:
             provider = self._ordered_providers.get(path, partial(self._read, path, False))
             owner.register_table(table, provider)
             try:
-                yield context.table(".".join(map(_quoted, parts)))
+                yield context.table(quoted_name(*parts))
             finally:
                 owner.deregister_table(table)
 
@@ -270,9 +271,9 @@ class Sessions:
         visible = self.indexes.visible(binding)
         if visible == self.indexes.rows(binding.file or "").schema.names:
             return rows
-        name = _quoted(".".join(binding.name))
+        name = quoted_name(".".join(binding.name))
         self._keeper.register_table(name, rows)
-        frame = self._keeper.table(name).select(*map(_quoted, visible))
+        frame = self._keeper.table(name).select(*map(quoted_name, visible))
         self._keeper.deregister_table(name)
         return frame.into_view()
 
@@ -325,10 +326,6 @@ def _as_read(binding: TableBinding, sql: str) -> TableBinding:
     if words.isdisjoint(words_of(body)):
         return binding
     return replace(binding, file=binding.rows)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _check_files(binding: TableBinding) -> None:

@@ -21,6 +21,7 @@ from engine.datasets.parquet_output import (
     ROW_GROUP_ROWS,
 )
 from engine.datasets.parquet_statistics import paths_with_statistics
+from engine.query.sql_text import quoted_name
 from engine.workers.session import Sessions
 from engine.workers.tasks import IndexOrder, IndexTask, ScanMode
 
@@ -55,7 +56,7 @@ def write_sorted_copy(
 
 def _sorted(rows: DataFrame, columns: Sequence[str]) -> DataFrame:
     # By quoted names: a bare one would be folded to small letters.
-    keys = [col('"' + name.replace('"', '""') + '"') for name in columns]
+    keys = [col(quoted_name(name)) for name in columns]
     return rows.sort(*(key.sort(ascending=True, nulls_first=False) for key in keys))
 
 
@@ -133,6 +134,6 @@ def _has_bloom_filter(dtype: pa.DataType) -> bool:
 
 def _has_nan(rows: DataFrame, name: str) -> bool:
     """Tell whether a column has a NaN, which statistics would leave out."""
-    column = col('"' + name.replace('"', '""') + '"')
+    column = col(quoted_name(name))
     found = rows.filter(f.isnan(column)).aggregate([], [f.count(lit(1)).alias("count")])
     return any(batch.column(0)[0].as_py() for batch in found.collect())
