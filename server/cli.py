@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from server.options import DataDir, Url, WorkspaceId, settings_of
+from server.options import DataDir, Url, WorkspaceId, client_of, settings_of
 from server.search_cli import indexes_app, providers_app
 
 app = typer.Typer(
@@ -101,12 +101,10 @@ def query(
     data_dir: DataDir = None,
 ) -> None:
     """Ask a running server."""
-    settings = settings_of(data_dir, url, workspace)
-    from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands.rows import print_query  # noqa: PLC0415 - lazy, as the module says
 
     text = sys.stdin.read() if sql == "-" else sql
-    with open_client(settings) as client:
+    with client_of(data_dir, url, workspace) as client:
         print_query(client, text, encoding=format.value, rows_max=rows)
 
 
@@ -122,11 +120,9 @@ def upload(
     data_dir: DataDir = None,
 ) -> None:
     """Make a file a table of a running server."""
-    settings = settings_of(data_dir, url, workspace)
-    from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands.upload import upload_file  # noqa: PLC0415 - lazy, as the module says
 
-    with open_client(settings) as client:
+    with client_of(data_dir, url, workspace) as client:
         upload_file(client, file, table=table, format=format.value if format else None)
 
 
@@ -148,11 +144,9 @@ def create_connection(  # noqa: PLR0913, PLR0917 - one argument per option
     data_dir: DataDir = None,
 ) -> None:
     """Make a remote source a catalog of a running server."""
-    settings = settings_of(data_dir, url, workspace)
-    from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands import connections  # noqa: PLC0415 - lazy, as the module says
 
-    with open_client(settings) as client:
+    with client_of(data_dir, url, workspace) as client:
         connections.create_connection(
             client, name, type, options or (), secret_stdin=secret_stdin, live=live
         )
@@ -163,11 +157,9 @@ def list_connections(
     workspace: WorkspaceId = None, url: Url = None, data_dir: DataDir = None
 ) -> None:
     """List the connections, their tables and copies."""
-    settings = settings_of(data_dir, url, workspace)
-    from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands import connections  # noqa: PLC0415 - lazy, as the module says
 
-    with open_client(settings) as client:
+    with client_of(data_dir, url, workspace) as client:
         connections.list_connections(client)
 
 
@@ -183,11 +175,9 @@ def refresh_connection(
     data_dir: DataDir = None,
 ) -> None:
     """Look for tables again, and renew their copies."""
-    settings = settings_of(data_dir, url, workspace)
-    from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands import connections  # noqa: PLC0415 - lazy, as the module says
 
-    with open_client(settings) as client:
+    with client_of(data_dir, url, workspace) as client:
         connections.refresh_connection(client, name, table=table, all_tables=all_tables)
 
 
@@ -199,11 +189,9 @@ def delete_connection(
     data_dir: DataDir = None,
 ) -> None:
     """Forget a connection with its copies; the source is not touched."""
-    settings = settings_of(data_dir, url, workspace)
-    from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands import connections  # noqa: PLC0415 - lazy, as the module says
 
-    with open_client(settings) as client:
+    with client_of(data_dir, url, workspace) as client:
         connections.delete_connection(client, name)
 
 

@@ -1,12 +1,16 @@
 """The options that subcommands share, and the settings that come of them."""
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from catalog.settings import Settings
+    from server.client import Client
 
 DataDir = Annotated[
     Path | None,
@@ -32,3 +36,14 @@ def settings_of(
 
     chosen: dict[str, Any] = {"data_dir": data_dir, "url": url, "workspace": workspace}
     return Settings(**{name: value for name, value in chosen.items() if value is not None})
+
+
+@contextmanager
+def client_of(
+    data_dir: Path | None = None, url: str | None = None, workspace: str | None = None
+) -> "Iterator[Client]":
+    """Open a client of the server that the options mean."""
+    from server.client import open_client  # noqa: PLC0415 - help shall be quick
+
+    with open_client(settings_of(data_dir, url, workspace)) as client:
+        yield client

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from server.options import DataDir, Url, WorkspaceId, settings_of
+from server.options import DataDir, Url, WorkspaceId, client_of
 
 indexes_app = typer.Typer(
     help="Index tables: to find words, meaning, ranges.", no_args_is_help=True
@@ -41,8 +41,6 @@ def create_index(  # noqa: PLR0913, PLR0917 - one argument per option
     data_dir: DataDir = None,
 ) -> None:
     """Make an index, and wait until it is built."""
-    settings = settings_of(data_dir, url, workspace)
-    from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands import indexes  # noqa: PLC0415 - lazy, as the module says
 
     order = {
@@ -56,7 +54,7 @@ def create_index(  # noqa: PLR0913, PLR0917 - one argument per option
         "output_column": output_column,
         "description": description,
     }
-    with open_client(settings) as client:
+    with client_of(data_dir, url, workspace) as client:
         indexes.create_index(client, table, order, provider=provider)
 
 
@@ -70,11 +68,9 @@ def list_indexes(
     data_dir: DataDir = None,
 ) -> None:
     """List the indexes, and whether they are built."""
-    settings = settings_of(data_dir, url, workspace)
-    from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands import indexes  # noqa: PLC0415 - lazy, as the module says
 
-    with open_client(settings) as client:
+    with client_of(data_dir, url, workspace) as client:
         indexes.list_indexes(client, table)
 
 
@@ -87,11 +83,9 @@ def delete_index(
     data_dir: DataDir = None,
 ) -> None:
     """Delete an index; the rows stay."""
-    settings = settings_of(data_dir, url, workspace)
-    from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands import indexes  # noqa: PLC0415 - lazy, as the module says
 
-    with open_client(settings) as client:
+    with client_of(data_dir, url, workspace) as client:
         indexes.delete_index(client, table, name)
 
 
@@ -114,11 +108,9 @@ def create_provider(  # noqa: PLR0913, PLR0917 - one argument per option
     data_dir: DataDir = None,
 ) -> None:
     """Name a model that indexes and searches may use."""
-    settings = settings_of(data_dir, url, workspace)
-    from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands import embedding_providers  # noqa: PLC0415 - lazy, as the module says
 
-    with open_client(settings) as client:
+    with client_of(data_dir, url, workspace) as client:
         embedding_providers.create_provider(
             client, name, type, options or (), secret_stdin=secret_stdin, secret_name=secret_name
         )
@@ -129,11 +121,9 @@ def list_providers(
     workspace: WorkspaceId = None, url: Url = None, data_dir: DataDir = None
 ) -> None:
     """List the system's provider, then your own."""
-    settings = settings_of(data_dir, url, workspace)
-    from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands import embedding_providers  # noqa: PLC0415 - lazy, as the module says
 
-    with open_client(settings) as client:
+    with client_of(data_dir, url, workspace) as client:
         embedding_providers.list_providers(client)
 
 
@@ -145,9 +135,7 @@ def delete_provider(
     data_dir: DataDir = None,
 ) -> None:
     """Forget a provider with its own key."""
-    settings = settings_of(data_dir, url, workspace)
-    from server.client import open_client  # noqa: PLC0415 - lazy, as the module says
     from server.commands import embedding_providers  # noqa: PLC0415 - lazy, as the module says
 
-    with open_client(settings) as client:
+    with client_of(data_dir, url, workspace) as client:
         embedding_providers.delete_provider(client, name)
