@@ -15,7 +15,7 @@ from datafusion.catalog import Table
 
 from catalog.index_model import IndexType
 from engine.workers.nearest_rows import nearest_rows
-from engine.workers.plan_paths import ScanPath, column_of, scan_counts, scan_paths
+from engine.workers.plan_paths import ScanPath, column_of, printed_names, scan_counts, scan_paths
 from engine.workers.search_functions import Call
 from engine.workers.session import Sessions
 from engine.workers.sorted_choice import sorted_index
@@ -97,7 +97,7 @@ def _stand_in(
     sessions: Sessions,
     defaults: Defaults,
 ) -> Table | None:
-    names = _printed_names(binding, defaults)
+    names = printed_names(binding.name, defaults)
     found = [path for path in paths if _printed(path) in names]
     if not found:
         return None
@@ -115,13 +115,3 @@ def _stand_in(
 
 def _printed(path: ScanPath) -> str:
     return ".".join(part for part in path.name if part is not None)
-
-
-def _printed_names(binding: TableBinding, defaults: Defaults) -> set[str]:
-    """Every way a plan may print the name of a table: as the statement wrote it."""
-    names = {".".join(binding.name)}
-    if binding.catalog == defaults[0]:
-        names.add(".".join(binding.name[1:]))
-    if binding.name[:2] == defaults:
-        names.add(binding.table)
-    return names

@@ -9,8 +9,6 @@ counted in the printed plan, and one that is not found by walking is read whole;
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -23,19 +21,10 @@ from engine.query.push_condition import push_condition
 from engine.query.push_statement import TableName, push_statement
 from engine.query.tokens import words_of
 from engine.workers.channel import Channel
-from engine.workers.plan_paths import limit_of, scan_counts
+from engine.workers.plan_paths import ScanPath, printed_names, scan_counts, scan_paths
 from engine.workers.session import READ_ONLY, Sessions
 from engine.workers.statement import asker, embedder, plan
 from engine.workers.tasks import LivePlanTask, LiveTable, ScanMode
-
-
-@dataclass(frozen=True, slots=True)
-class _Leaf:
-    """A scan in the plan: its columns, its condition as SQL, and the rows that suffice."""
-
-    columns: tuple[str, ...]
-    condition: str | None
-    limit: int | None
 
 
 def plan_live(task: LivePlanTask, channel: Channel, sessions: Sessions) -> dict[str, Any]:
@@ -113,19 +102,20 @@ def _statement_of(written: str, task: LivePlanTask, scans: list[dict[str, Any]])
 
 
 def _scans_of(optimized: LogicalPlan, task: LivePlanTask, sql: str) -> list[dict[str, Any]]:
-    leaves: dict[TableName, list[_Leaf]] = defaultdict(list)
-    for (catalog, schema, table), leaf in _walk(optimized):
-        default_catalog, default_schema = _defaults_of(task)
-        leaves[catalog or default_catalog, schema or default_schema, table].append(leaf)
+    default_catalog, default_schema = _defaults_of(task)
+    paths: dict[TableName, list[ScanPath]] = defaultdict(list)
+    for path in scan_paths(optimized):
+        catalog, schema, table = path.name
+        paths[catalog or default_catalog, schema or default_schema, table].append(path)
     printed = scan_counts(optimized)
     scans = []
     for each in task.live:
-        count = sum(printed[name] for name in _printed_names(each, _defaults_of(task)))
-        scans.append(_scan_of(each, leaves[_name_of(each)], count, sql))
+        count = sum(printed[name] for name in printed_names(_name_of(each), _defaults_of(task)))
+        scans.append(_scan_of(each, paths[_name_of(each)], count, sql))
     return scans
 
 
-def _scan_of(table: LiveTable, found: list[_Leaf], count: int, sql: str) -> dict[str, Any]:
+def _scan_of(table: LiveTable, found: list[ScanPath], count: int, sql: str) -> dict[str, Any]:
     """Say what a table is asked for; it has ``count`` scans, of which some may not be found."""
     schema = table.arrow_schema()
     if len(found) != count:
@@ -133,9 +123,11 @@ def _scan_of(table: LiveTable, found: list[_Leaf], count: int, sql: str) -> dict
     columns = _columns_of(found, schema, sql)
     if len(found) != 1:
         return {"columns": columns, "where": None, "limit": None}
-    leaf = found[0]
-    pushed = push_condition(leaf.condition, schema, table.dialect)
-    limit = leaf.limit if pushed.is_exact else None
+    (path,) = found
+    # An unreadable condition is one, and not none: no limit passes it.
+    condition = None if path.filter is None else _unparsed(path.filter) or ""
+    pushed = push_condition(condition, schema, table.dialect)
+    limit = path.limit if pushed.is_exact else None
     return {"columns": columns, "where": pushed.where, "limit": limit}
 
 
@@ -143,56 +135,18 @@ def _defaults_of(task: LivePlanTask) -> tuple[str, str]:
     return task.default_catalog, task.default_schema
 
 
-def _printed_names(table: LiveTable, defaults: tuple[str, str]) -> set[str]:
-    """Every way a plan may print the name of a table: as the statement wrote it."""
-    parts = _name_of(table)
-    names = {".".join(parts)}
-    if parts[0] == defaults[0]:
-        names.add(".".join(parts[1:]))
-    if parts[:2] == defaults:
-        names.add(parts[2])
-    return names
-
-
 def _name_of(table: LiveTable) -> TableName:
     return table.catalog, table.schema, table.table
 
 
-def _columns_of(leaves: list[_Leaf], schema: pa.Schema, sql: str) -> list[str] | None:
+def _columns_of(paths: list[ScanPath], schema: pa.Schema, sql: str) -> list[str] | None:
     """The columns the plan reads, and those the text names: it is planned again over them."""
     if names_all_columns(sql):
         return None
     words = words_of(sql)
-    read = {name for leaf in leaves for name in leaf.columns}
+    read = {name for path in paths for name in path.columns}
     wanted = [name for name in schema.names if name in read or name.lower() in words]
     return wanted or schema.names[:1]
-
-
-def _walk(
-    node: LogicalPlan, *, condition: str | None = None, limit: int | None = None
-) -> Iterator[tuple[tuple[str | None, str | None, str], _Leaf]]:
-    """Yield the scans below a node, under names as the statement wrote them.
-
-    ``condition`` is the filter right above, ``limit`` the rows that suffice as long as nothing in
-    between makes fewer or more of them.
-    """
-    variant, inputs = node.to_variant(), node.inputs()
-    match type(variant).__name__:
-        case "TableScan":
-            columns = tuple(column for _, column in variant.projection())
-            yield variant.fqn(), _Leaf(columns, condition, limit)
-            return
-        case "Limit":
-            condition, limit = None, limit_of(node)
-        case "Filter" if type(inputs[0].to_variant()).__name__ == "TableScan":
-            # An unreadable condition is one, and not none: no limit passes it.
-            condition = _unparsed(node) or ""
-        case "Projection" | "SubqueryAlias":
-            condition = None
-        case _:
-            condition = limit = None
-    for child in inputs:
-        yield from _walk(child, condition=condition, limit=limit)
 
 
 def _unparsed(node: LogicalPlan) -> str | None:

@@ -50,6 +50,7 @@ class ScanPath:
         predicates: what every row must fulfil, the terms of one AND.
         first: the order right above that, if any.
         limit: rows that suffice, in any order.
+        filter: the node right above with most of the predicates, if there is one.
     """
 
     name: ScanName
@@ -57,6 +58,7 @@ class ScanPath:
     predicates: tuple[Expr, ...]
     first: FirstRows | None
     limit: int | None
+    filter: LogicalPlan | None
 
 
 def scan_paths(plan: LogicalPlan) -> list[ScanPath]:
@@ -69,7 +71,21 @@ def scan_counts(plan: LogicalPlan) -> Counter[str]:
     return Counter(match["table"] for match in _SCAN.finditer(plan.display_indent()))
 
 
-def limit_of(node: LogicalPlan) -> int | None:
+def printed_names(name: tuple[str, str, str], defaults: tuple[str, str]) -> set[str]:
+    """Return every way a plan may print the name of a table: as the statement wrote it.
+
+    >>> sorted(printed_names(("a", "b", "c"), ("a", "b")))
+    ['a.b.c', 'b.c', 'c']
+    """
+    names = {".".join(name)}
+    if name[0] == defaults[0]:
+        names.add(".".join(name[1:]))
+    if name[:2] == defaults:
+        names.add(name[2])
+    return names
+
+
+def _limit_of(node: LogicalPlan) -> int | None:
     """Return how many rows a Limit node takes from its input."""
     found = _LIMIT.match(node.display_indent())
     return int(found[1]) + int(found[2]) if found else None
@@ -144,17 +160,19 @@ def _read_path(scan: LogicalPlan, above: list[LogicalPlan]) -> ScanPath:
     names: Mapping[str, Expr] | None = None
     first: FirstRows | None = None
     limit: int | None = None
+    filtering: LogicalPlan | None = None
     for position, node in enumerate(above):
         kind = _kind(node)
         if kind == "Filter" and position == 0:
+            filtering = node
             predicates += conjuncts(_variant(node).predicate())
         elif kind == "Projection":
             names = names if _only_drops(node) else _projected(node, names)
         elif kind != "SubqueryAlias":
             first = _first_rows(node, names) if kind == "Sort" else None
-            limit = limit_of(node) if kind == "Limit" else None
+            limit = _limit_of(node) if kind == "Limit" else None
             break
-    return ScanPath(variant.fqn(), columns, tuple(predicates), first, limit)
+    return ScanPath(variant.fqn(), columns, tuple(predicates), first, limit, filtering)
 
 
 def _only_drops(projection: LogicalPlan) -> bool:
