@@ -9,6 +9,11 @@ import pyarrow as pa
 types = pa.types
 
 
+def read_schema(schema_ipc: bytes) -> pa.Schema:
+    """Read a schema from an Arrow IPC message."""
+    return pa.ipc.read_schema(pa.py_buffer(schema_ipc))
+
+
 def map_leaves(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
     """Return ``kind`` with ``change`` applied to every type inside its structs, lists and maps.
 

@@ -39,7 +39,6 @@ async def _bind(engine: Engine, built: BuiltIndex) -> tuple[IndexBinding, Path |
         index_type=index.index_type,
         columns=index.columns,
         folder=None,
-        file_count=0,
         problem=index.error_message,
         source_column=index.source_column,
         metric=index.metric,
@@ -63,7 +62,6 @@ async def _bind(engine: Engine, built: BuiltIndex) -> tuple[IndexBinding, Path |
         replace(
             binding,
             folder=str(next(iter(by_name.values())).parent),
-            file_count=len(by_name),
             problem=None,
             dimensions=build.details["dimensions"],
             embedding=embedding,

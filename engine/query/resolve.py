@@ -24,6 +24,7 @@ from catalog.store import indexes as index_store
 from catalog.store import remote_tables as remote_table_store
 from catalog.store import results as result_store
 from catalog.store.remote_tables import FoundTable
+from engine.arrow_types import read_schema
 from engine.query import information_schema
 from engine.query.bind_indexes import bind_indexes
 from engine.service.context import Caller, Engine
@@ -52,7 +53,7 @@ class Wanted:
     def shape(self) -> TableBinding:
         """The columns without rows: enough to plan."""
         schema_ipc = self.found.table.schema_ipc
-        rows = pa.ipc.read_schema(pa.py_buffer(schema_ipc)).empty_table()
+        rows = read_schema(schema_ipc).empty_table()
         return bind_rows((self.catalog, self.schema, self.table), rows)
 
 

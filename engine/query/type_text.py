@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
+from engine.arrow_types import read_schema
+
 # Which Arrow type a printer is given, the predicate beside it in ``_PRINTERS`` decides.
 _Arrow: TypeAlias = Any
 
@@ -66,7 +68,7 @@ def generated_columns(generated: Iterable[tuple[str, int]]) -> tuple[Column, ...
 
 def read_columns(schema_ipc: bytes) -> tuple[Column, ...]:
     """Describe the columns of a serialized schema, in order."""
-    return describe_columns(pa.ipc.read_schema(pa.py_buffer(schema_ipc)))
+    return describe_columns(read_schema(schema_ipc))
 
 
 def arrow_type_text(data_type: pa.DataType) -> str:

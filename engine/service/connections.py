@@ -22,6 +22,7 @@ from catalog.store import remote_tables as table_store
 from catalog.store.remote_tables import Discovery
 from connectors.registry import connector_class
 from engine import errors
+from engine.arrow_types import read_schema
 from engine.service.context import Caller, Engine
 from engine.service.source_config import GivenConfig, check_config, keep_credential
 from engine.service.source_work import check_source, discover_source
@@ -309,7 +310,7 @@ def _check_cursor(found: table_store.FoundTable, column: str | None) -> None:
         raise errors.InvalidRequest(
             f"Tables of a {connector.label} connection cannot be refreshed incrementally"
         )
-    schema = pa.ipc.read_schema(pa.py_buffer(found.table.read_schema_ipc))
+    schema = read_schema(found.table.read_schema_ipc)
     if column not in schema.names:
         raise errors.InvalidRequest(f"The table has no column '{column}'")
     # Text is ordered differently here and there, and so are numbers that are kept as text.

@@ -19,6 +19,7 @@ from catalog.index_model import BuiltIndex, Index, IndexBuild, IndexFile, IndexT
 from catalog.store import indexes as index_store
 from catalog.store.indexes import ROWS_FILE
 from engine import errors
+from engine.arrow_types import read_schema
 from engine.indexes.columns import check_columns, check_free
 from engine.service.context import Engine
 from engine.service.index_texts import Report, VersionFiles, embed_column
@@ -29,14 +30,10 @@ from engine.workers.tasks import IndexOrder, IndexTask
 
 @dataclass(slots=True)
 class Built:
-    """What came of building: builds to commit, and why some could not be made.
-
-    ``rows_key`` is the key of the rows file that the version had when the work began.
-    """
+    """What came of building: builds to commit, and why some could not be made, by their ids."""
 
     builds: list[IndexBuild] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
-    rows_key: str | None = None
 
 
 async def build_all(engine: Engine, version: VersionFiles, report: Report) -> Built:
@@ -50,7 +47,7 @@ async def build_all(engine: Engine, version: VersionFiles, report: Report) -> Bu
     """
     present = await engine.db.read(index_store.list_built, version.owner_id, None)
     built = Built()
-    schema = pa.ipc.read_schema(pa.py_buffer(version.schema_ipc))
+    schema = read_schema(version.schema_ipc)
     wanted = [each.index for each in present if _fits(each.index, schema, built.failures)]
     if not wanted:
         return built
@@ -92,9 +89,10 @@ async def build_indexes(
         SourceFailed: an embedding service failed.
         ResourceExhausted, QueryTimeout: a limit was passed.
     """
-    paths = [str(await engine.blobs.local_path(file.key)) for file in version.files]
     rows = _rows_of(present)
-    paths = [str(await engine.blobs.local_path(file.key)) for file in version.files]
+    keys = [file.key for file in version.files] + ([] if rows is None else [rows.key])
+    paths = [str(path) for path in await engine.blobs.local_paths(keys)]
+    rows_path = None if rows is None else paths.pop()
     embedded = {
         index.id: await embed_column(engine, version, paths, index, report)
         for index in wanted
@@ -103,7 +101,7 @@ async def build_indexes(
     async with scratch_folder(engine.blobs.stage()) as folder:
         task = IndexTask(
             files=tuple(paths),
-            rows=None if rows is None else str(await engine.blobs.local_path(rows.key)),
+            rows=rows_path,
             kept=tuple(_generated_of(present)),
             rows_output=str(folder / ROWS_FILE),
             generated=tuple(each.column for each in embedded.values()),
@@ -111,7 +109,7 @@ async def build_indexes(
             memory_bytes=engine.settings.index_memory_bytes,
         )
         done = await _run(engine, version, task, report)
-        if done["has_rows"]:
+        if task.writes_rows:
             rows = await _publish(engine, folder / ROWS_FILE, _folder_of(version))
         builds = []
         for index, order, facts in zip(wanted, task.orders, done["built"], strict=True):
@@ -136,8 +134,7 @@ async def _run(
     engine: Engine, version: VersionFiles, task: IndexTask, report: Report
 ) -> dict[str, Any]:
     settings = engine.settings
-    searched = any(order.index_type is not IndexType.SORTED for order in task.orders)
-    steps = len(task.orders) + (searched and (task.rows is None or bool(task.generated)))
+    steps = len(task.orders) + task.writes_rows
     total = {"rows_total": version.row_count * steps}
     report({"rows": 0, **total})
     limits = Limits(

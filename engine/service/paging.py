@@ -1,4 +1,9 @@
-"""Limits and offsets of a listing, brought into their bounds in one place."""
+"""Limits, offsets and cursors of a listing, read in one place."""
+
+import base64
+from typing import Any
+
+import orjson
 
 from engine import errors
 
@@ -21,3 +26,23 @@ def clamp_page(
             raise errors.InvalidRequest(f"{name} must not be negative")
     effective = default if limit is None else max(lowest, min(limit, 1000))
     return effective, min(offset or 0, OFFSET_MAX)
+
+
+def write_cursor(position: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Write where a page ended so that a client can hand it back; :func:`read_cursor` reads it."""
+    return base64.urlsafe_b64encode(orjson.dumps(position)).decode().rstrip("=")
+
+
+def read_cursor(cursor: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Read a cursor, which may be anybody's: what is in it is for the caller to check.
+
+    Raises:
+        InvalidRequest: it is none.
+
+    >>> read_cursor(write_cursor(["a", 1]))
+    ['a', 1]
+    """
+    try:
+        return orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except ValueError:
+        raise errors.InvalidRequest("Invalid pagination cursor") from None

@@ -5,7 +5,6 @@ the first two are :mod:`engine.service.running`.
 """
 
 import asyncio
-import base64
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator
@@ -13,8 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from catalog.ids import IdKind, new_id, snapshot_id
 from catalog.model import QueryRun, RunStatus, SavedQueryVersion
@@ -24,6 +21,7 @@ from engine.query.parameters import bind_parameters
 from engine.query.parse import ParsedSql, read_sql
 from engine.query.resolve import DATASETS, MAIN, NO_TABLES, resolve_tables
 from engine.service.context import Caller, Engine
+from engine.service.paging import read_cursor, write_cursor
 from engine.service.prepared import PreparedQuery, scan_of
 from engine.service.running import RunningQuery
 from engine.translate import translated
@@ -331,17 +329,11 @@ async def _record_refused(engine: Engine, run: QueryRun, error: EngineError) -> 
 
 
 def _write_cursor(run: QueryRun) -> str:
-    key = orjson.dumps({"created_at": run.created_at.isoformat(), "id": run.id})
-    return base64.urlsafe_b64encode(key).decode().rstrip("=")
+    return write_cursor({"created_at": run.created_at.isoformat(), "id": run.id})
 
 
 def _read_cursor(cursor: str) -> tuple[datetime, str]:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        key = orjson.loads(text)
-    except ValueError:
-        raise InvalidRequest("Invalid pagination cursor") from None
-    match key:
+    match read_cursor(cursor):
         case {"created_at": str(instant), "id": str(run_id)}:
             with contextlib.suppress(ValueError, OverflowError):
                 return datetime.fromisoformat(instant).astimezone(UTC), run_id

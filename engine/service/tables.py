@@ -4,13 +4,9 @@ Datasets and results are not here by design: SQL's own information_schema has th
 (:mod:`engine.query.information_schema`).
 """
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-
-import orjson
 
 from catalog.model import RemoteTable
 from catalog.store import connections as connection_store
@@ -19,7 +15,7 @@ from catalog.store import remote_tables as table_store
 from engine import errors
 from engine.query.type_text import Column, generated_columns, read_columns
 from engine.service.context import Caller, Engine
-from engine.service.paging import clamp_page
+from engine.service.paging import clamp_page, read_cursor, write_cursor
 from engine.translate import translated
 
 
@@ -114,20 +110,17 @@ def _table_of(
 
 
 def _write_cursor(table: RemoteTable) -> str:
-    position = {
-        "schema": table.schema_name,
-        "table": table.table_name,
-        "connection": table.connection_id,
-    }
-    return base64.urlsafe_b64encode(orjson.dumps(position)).decode().rstrip("=")
+    return write_cursor(
+        {
+            "schema": table.schema_name,
+            "table": table.table_name,
+            "connection": table.connection_id,
+        }
+    )
 
 
 def _read_cursor(cursor: str) -> tuple[str, str, str]:
-    try:
-        position = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (binascii.Error, ValueError):
-        raise errors.InvalidRequest("Invalid pagination cursor") from None
-    match position:
+    match read_cursor(cursor):
         case {"schema": str(schema), "table": str(table), "connection": str(connection)}:
             return schema, table, connection
     raise errors.InvalidRequest("Invalid pagination cursor format")

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.base import After, Connector, Part, Scan, SourceTable
+from engine.arrow_types import read_schema
 from engine.datasets.parquet_output import LoadedFile, ParquetOutput
 from engine.datasets.widening import settled
 from engine.errors import RemoteError
@@ -58,7 +59,7 @@ class Copier:
         folder = Path(task.output_folder)
         row_group_bytes = task.source.memory_bytes // _ROW_GROUP_SHARE
         if isinstance(task, LiveQueryTask):
-            schema = pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(task.schema_hex)))
+            schema = read_schema(bytes.fromhex(task.schema_hex))
             batches = self._connector.query(task.sql, schema)
             files = self._write(batches, schema, folder, row_group_bytes)
         else:

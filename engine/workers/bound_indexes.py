@@ -38,23 +38,28 @@ def find_sorted(binding: TableBinding, name: str) -> IndexBinding:
     raise SqlInvalid(f"No sorted index '{name}' found for {'.'.join(binding.name)}")
 
 
-def find_bm25(binding: TableBinding, columns: Sequence[str]) -> IndexBinding:
-    """Find the BM25 index over all these columns, the one with the fewest others.
+def find_bm25(binding: TableBinding, columns: str) -> tuple[IndexBinding, list[str]]:
+    """Find the BM25 index over some columns, with commas between, the one with the fewest others.
+
+    Returns:
+        The index, and the columns as it spells them.
 
     Raises:
         SqlInvalid: there is none, or it is not built.
     """
+    wanted = [part.strip() for part in columns.split(",")]
     found = [
         index
         for index in binding.indexes
         if index.index_type is IndexType.BM25
-        and all(_matches(column, index.columns) for column in columns)
+        and all(_matches(column, index.columns) for column in wanted)
     ]
     if not found:
         raise SqlInvalid(
-            f"No BM25 index found on column '{', '.join(columns)}' for {'.'.join(binding.name)}"
+            f"No BM25 index found on column '{', '.join(wanted)}' for {'.'.join(binding.name)}"
         )
-    return _ready(binding, found)
+    index = _ready(binding, found)
+    return index, [name if name in index.columns else name.lower() for name in wanted]
 
 
 def _ready(binding: TableBinding, found: Sequence[IndexBinding]) -> IndexBinding:
@@ -70,8 +75,3 @@ def _not_ready(index: IndexBinding) -> SqlInvalid:
 
 def _matches(name: str, columns: Sequence[str | None]) -> bool:
     return name in columns or name.lower() in columns
-
-
-def exact_name(name: str, columns: Sequence[str]) -> str:
-    """Return a name as the index spells it; one that is no column of it is folded."""
-    return name if name in columns else name.lower()

@@ -43,22 +43,20 @@ def build_indexes(task: IndexTask, sessions: Sessions, report: Report) -> dict[s
         report: told of the rows done, over all indexes.
 
     Returns:
-        ``row_count``; ``has_rows``: whether the rows by number were written; ``built``: for each order
-        the names of its ``files`` and its ``dimensions``, null but for vectors.
+        ``row_count``; ``built``: for each order the names of its ``files`` and its ``dimensions``, null
+        but for vectors.
 
     Raises:
         InvalidRequest: a column is gone, or does not hold what the index is for.
     """
     progress = _Progress(report)
-    searched = [order for order in task.orders if order.index_type is not IndexType.SORTED]
     source = _Source(task)
     for order in task.orders:
         check_columns(order.index_type, order.columns, source.schema)
     dimensions: dict[str, int] = {}
-    has_rows = bool(searched) and (task.rows is None or bool(task.generated))
-    if has_rows:
+    if task.writes_rows:
         source.write_rows(Path(task.rows_output), progress)
-    for order in searched:
+    for order in task.searched:
         Path(order.folder).mkdir()
         if order.index_type is IndexType.BM25:
             _build_bm25(order, source, task.memory_bytes, progress)
@@ -70,7 +68,6 @@ def build_indexes(task: IndexTask, sessions: Sessions, report: Report) -> dict[s
             write_sorted_copy(task, order, sessions, progress.step())
     return {
         "row_count": source.row_count,
-        "has_rows": has_rows,
         "built": [
             {
                 "files": sorted(path.name for path in Path(order.folder).iterdir()),

@@ -9,8 +9,9 @@ arrives as an expression, over which the statement would run with a wrong answer
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,7 +29,7 @@ from engine.indexes.highlight import highlight
 from engine.indexes.hits import Hits
 from engine.query.number_lists import take_numbers
 from engine.query.search_calls import table_of
-from engine.workers.bound_indexes import exact_name, find_bm25, find_sorted, find_vector
+from engine.workers.bound_indexes import find_bm25, find_sorted, find_vector
 from engine.workers.failures import as_engine_error
 from engine.workers.open_indexes import OpenIndexes
 from engine.workers.search_arguments import (
@@ -140,17 +141,13 @@ class SearchFunctions:
 
     def _sorted_scan(self, *args: Expr) -> DataFrame:
         """``sorted_scan('<table>', '<index>')``: the copy of a table that is in order."""
-        try:
+        with self._noting("sorted_scan"):
             table, name = values_of(args, "'<table>', '<index>'", least=2)
             binding = self._bound(text_of(table, "table"))
             index = find_sorted(binding, text_of(name, "index"))
             assert index.folder is not None
             title = f"{'.'.join(binding.name)} by sorted index {index.name}"
             return self._thread.submit(self._name_files, title, index.folder).result()
-        except Exception as error:
-            known = as_engine_error(error)
-            self.failure = type(known)(f"sorted_scan: {known.message}")
-            raise
 
     def take_numbers(self, sql: str) -> str:
         """Keep the long arrays of a statement, which DataFusion then need not read twice."""
@@ -202,7 +199,7 @@ class SearchFunctions:
     def _called(
         self, function: str, read: Callable[[Sequence[Expr]], Call], *args: Expr
     ) -> DataFrame:
-        try:
+        with self._noting(function):
             number = self._planned
             self._planned += 1
             if number < len(self._answers):
@@ -210,6 +207,11 @@ class SearchFunctions:
             call = read(args)
             self.calls.append(call)
             return self._no_rows(call)
+
+    @contextmanager
+    def _noting(self, function: str) -> Iterator[None]:
+        try:
+            yield
         except Exception as error:
             known = as_engine_error(error)
             self.failure = type(known)(f"{function}: {known.message}")
@@ -232,11 +234,9 @@ class SearchFunctions:
             args, "'<table>', '<column>', '<query>' [, k]", least=3
         )
         binding = self._bound(text_of(table, "table"))
-        wanted = [part.strip() for part in text_of(columns, "column").split(",")]
-        index = find_bm25(binding, wanted)
+        index, names = find_bm25(binding, text_of(columns, "column"))
         k = count_of(rest[0]) if rest else None
         text = text_of(query, "query")
-        names = [exact_name(name, index.columns) for name in wanted]
         opened = self._indexes.bm25(index)
         self._language = index.language or DEFAULT_LANGUAGE
 
@@ -270,8 +270,7 @@ class SearchFunctions:
         form = "'<table>', '<text column>', '<vector column>', '<text>' [, k [, alpha]]"
         table, words, vectors, query, *rest = values_of(args, form, least=4)
         binding = self._bound(text_of(table, "table"))
-        wanted = [part.strip() for part in text_of(words, "text column").split(",")]
-        bm25 = find_bm25(binding, wanted)
+        bm25, names = find_bm25(binding, text_of(words, "text column"))
         vector = find_vector(binding, text_of(vectors, "vector column"))
         text = text_of(query, "text")
         if vector.embedding is None:
@@ -281,7 +280,6 @@ class SearchFunctions:
             )
         k = count_of(rest[0]) if rest else _DEFAULT_K
         alpha = share_of(rest[1]) if len(rest) > 1 else 0.5
-        names = [exact_name(name, bm25.columns) for name in wanted]
         self._language = bm25.language or DEFAULT_LANGUAGE
 
         def find(limit: int | None) -> Hits:

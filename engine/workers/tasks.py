@@ -13,6 +13,7 @@ import orjson
 import pyarrow as pa
 
 from catalog.index_model import IndexType, Metric, VectorStorage
+from engine.arrow_types import read_schema
 from engine.workers.pure_data import dump_data, load_data
 
 
@@ -53,7 +54,6 @@ class IndexBinding:
     index_type: IndexType
     columns: tuple[str, ...]
     folder: str | None
-    file_count: int
     problem: str | None = None
     source_column: str | None = None
     metric: Metric | None = None
@@ -182,7 +182,7 @@ class LiveTable:
 
     def arrow_schema(self) -> pa.Schema:
         """What its columns are declared as."""
-        return pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(self.schema_hex)))
+        return read_schema(bytes.fromhex(self.schema_hex))
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +253,16 @@ class IndexTask:
     generated: tuple[GeneratedColumn, ...]
     orders: tuple[IndexOrder, ...]
     memory_bytes: int
+
+    @property
+    def searched(self) -> tuple[IndexOrder, ...]:
+        """The orders that need the rows by number."""
+        return tuple(each for each in self.orders if each.index_type is not IndexType.SORTED)
+
+    @property
+    def writes_rows(self) -> bool:
+        """Whether the rows by number are to be written."""
+        return bool(self.searched) and (self.rows is None or bool(self.generated))
 
 
 Task = (

@@ -53,7 +53,6 @@ def table(tmp_path: Path, rows: pa.Table) -> TableBinding:
         IndexType.VECTOR,
         ("v",),
         str(index),
-        1,
         metric=Metric.L2,
         storage=VectorStorage.I8,
         dimensions=WIDTH,
