@@ -124,6 +124,16 @@ def list_page(  # noqa: PLR0913 - the filters of one listing, all keyword
     return tuple(dict(row) for row in conn.execute(query).mappings())
 
 
+def list_unbuilt(conn: Connection, owner_id: str) -> tuple[Mapping[str, Any], ...]:
+    """Return the indexes of a table or dataset that are not built of the version SQL reads now.
+
+    Rows are those of :func:`list_page`. A table without a copy has none: its first sync builds them.
+    """
+    version_id = func.coalesce(remote_tables.c.version_id, _effective_version())
+    query = _listing().where(_is_of(owner_id), index_builds.c.id.is_(None), version_id.is_not(None))
+    return tuple(dict(row) for row in conn.execute(query.order_by(indexes.c.id)).mappings())
+
+
 def list_generated(conn: Connection, workspace_id: str) -> dict[str, tuple[tuple[str, int], ...]]:
     """Return the generated columns that SQL reads, with their widths, by the id of their owner."""
     query = (

@@ -16,7 +16,6 @@ from catalog import errors as catalog_errors
 from catalog.ids import IdKind, new_id
 from catalog.model import Dataset, DatasetVersion, Job, Upload
 from catalog.store import datasets as dataset_store
-from catalog.store import indexes as index_store
 from catalog.store import saved_queries as saved_query_store
 from catalog.store import uploads as upload_store
 from engine import errors
@@ -33,8 +32,8 @@ from engine.datasets.sources import (
 from engine.service.context import Caller, Engine
 from engine.service.dataset_build import BuildInput, QueryInput, UploadInput, build_version
 from engine.service.index_build import Built, build_all
+from engine.service.index_jobs import settle_builds
 from engine.service.index_texts import VersionFiles
-from engine.service.indexes import build_missing
 from engine.service.jobs import handles
 from engine.service.saved_queries import (
     NAME_CHARS_MAX,
@@ -155,13 +154,12 @@ async def add_version(
         added = dataset_store.add_version(
             conn, caller.workspace_id, dataset.id, version, built.builds
         )
-        for index_id, message in built.failures.items():
-            index_store.record_failure(conn, [index_id], message)
+        # Another version may have been pinned, or none any more, while this one was made.
+        settle_builds(conn, dataset.id, built.failures)
         return added
 
     added = await work.commit(effect, to_result=_job_result)
-    # Another version may have been pinned, or none any more, while this one was made.
-    await build_missing(engine, caller, dataset.id)
+    engine.jobs.wake()
     return added
 
 

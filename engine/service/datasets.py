@@ -37,7 +37,7 @@ from engine.service.dataset_work import (
     refreshable_source,
     saved_sql,
 )
-from engine.service.indexes import build_missing
+from engine.service.index_jobs import settle_builds
 from engine.service.jobs import enqueue
 from engine.service.paging import clamp_page
 from engine.service.plain_text import check_text
@@ -134,11 +134,15 @@ async def update_dataset(
         checked["table_name"] = _table_name(check_table_name, changes["table_name"])
     if "pinned_version" in changes:
         checked["pinned_version"] = changes["pinned_version"]
-    dataset = await engine.db.write(
-        dataset_store.update_dataset, caller.workspace_id, dataset_id, checked
-    )
-    if "pinned_version" in checked:
-        await build_missing(engine, caller, dataset_id)
+
+    def change(conn: Connection) -> Dataset:
+        dataset = dataset_store.update_dataset(conn, caller.workspace_id, dataset_id, checked)
+        if "pinned_version" in checked:
+            settle_builds(conn, dataset_id)
+        return dataset
+
+    dataset = await engine.db.write(change)
+    engine.jobs.wake()
     return dataset
 
 

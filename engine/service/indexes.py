@@ -5,7 +5,6 @@ once, pending, and shows why if it cannot be built. The trap: while an index is 
 another version; then it is built again over that.
 """
 
-import base64
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,41 +12,38 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-import orjson
-import pyarrow as pa
 from sqlalchemy import Connection
 
 from catalog.errors import CatalogError, Superseded
 from catalog.index_model import BuiltIndex, Index, IndexBuild, IndexType
 from catalog.model import Job
-from catalog.store import datasets as dataset_store
-from catalog.store import embedding_providers as provider_store
 from catalog.store import indexes as index_store
-from catalog.store import remote_tables as table_store
 from engine import errors
 from engine.service.context import Caller, Engine
-from engine.service.embedding_providers import SYSTEM_PROVIDER
 from engine.service.index_build import build_indexes, rows_key_of
+from engine.service.index_jobs import (
+    DATASET_JOB,
+    TABLE_JOB,
+    Place,
+    TablePlace,
+    place_of,
+    queue_build,
+)
 from engine.service.index_orders import NewIndex, check_order
-from engine.service.index_texts import VersionFiles
-from engine.service.jobs import enqueue, handles
-from engine.service.paging import clamp_page
-from engine.service.sync import ensure_synced
+from engine.service.index_subjects import (
+    Subject,
+    find_owner,
+    insert_index,
+    live_refusal,
+    lock_version,
+    read_subject,
+)
+from engine.service.jobs import handles
+from engine.service.paging import clamp_page, read_cursor, write_cursor
 from engine.service.work import DirectWork, Work
 from engine.translate import to_engine_error, translated
 
-TABLE_JOB = "create_index"
-DATASET_JOB = "create_dataset_index"
 _MOVED_MAX = 5
-
-
-@dataclass(frozen=True, slots=True)
-class TablePlace:
-    """A remote table, by the names in its address."""
-
-    connection_id: str
-    schema: str
-    table: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +75,6 @@ class IndexPage:
     next_cursor: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """What is indexed: a version of a remote table or dataset, and its indexes."""
-
-    name: str
-    version: VersionFiles
-    indexes: tuple[BuiltIndex, ...]
-
-
-Place = TablePlace | str
-"""A remote table, or the id of a dataset."""
-
-
 @translated
 async def create_index(
     engine: Engine, caller: Caller, place: Place, order: NewIndex, *, is_async: bool = False
@@ -106,23 +89,24 @@ async def create_index(
         Conflict: the table has an index of this name.
         EngineError: the table could not be synced, or texts not be embedded.
     """
-    owner_id, schema, present = await _look_up(engine, caller, place)
+    owner = await find_owner(engine, caller.workspace_id, place)
+    if owner.is_live:
+        raise live_refusal()
+    present = owner.indexes
     if order.index_name.strip() in {each.index.name for each in present}:
         raise errors.Conflict(f"Index '{order.index_name.strip()}' already exists on this table")
-    index = await check_order(engine, caller.workspace_id, order, schema=schema, present=present)
+    index = await check_order(
+        engine, caller.workspace_id, order, schema=owner.schema, present=present
+    )
     index = replace(
         index,
-        table_id=owner_id if isinstance(place, TablePlace) else None,
-        dataset_id=owner_id if isinstance(place, str) else None,
+        table_id=owner.id if isinstance(place, TablePlace) else None,
+        dataset_id=owner.id if isinstance(place, str) else None,
     )
     if is_async:
-        return await enqueue(
-            engine,
-            caller,
-            job_type=TABLE_JOB if isinstance(place, TablePlace) else DATASET_JOB,
-            payload={"index_id": index.id, "place": _place_fields(place)},
-            before=partial(_insert, place, index),
-        )
+        job = await engine.db.write(_insert_with_job, place, index)
+        engine.jobs.wake()
+        return job
     return await _make(
         engine, caller.workspace_id, place, index, DirectWork(engine.db), is_new=True
     )
@@ -131,8 +115,8 @@ async def create_index(
 @translated
 async def list_indexes(engine: Engine, caller: Caller, place: Place) -> tuple[IndexDetail, ...]:
     """List the indexes of a table or dataset by name; raise ``NotFound``."""
-    _, _, present = await _look_up(engine, caller, place)
-    return tuple(map(_detail, present))
+    owner = await find_owner(engine, caller.workspace_id, place)
+    return tuple(map(_detail, owner.indexes))
 
 
 @translated
@@ -167,28 +151,15 @@ async def list_all_indexes(  # noqa: PLR0913 - the filters of one listing, all k
     )
     items = tuple(map(_listed, rows[:effective]))
     more = len(rows) > effective
-    return IndexPage(items, effective, _write_cursor(items[-1].detail.index) if more else None)
+    last = items[-1].detail.index if more else None
+    return IndexPage(items, effective, None if last is None else write_cursor([last.name, last.id]))
 
 
 @translated
 async def delete_index(engine: Engine, caller: Caller, place: Place, name: str) -> None:
     """Delete an index; raise ``NotFound``. A generated column goes with it."""
-    owner_id, _, _ = await _look_up(engine, caller, place)
-    await engine.db.write(index_store.delete_index, caller.workspace_id, owner_id, name)
-
-
-async def build_missing(engine: Engine, caller: Caller, dataset_id: str) -> None:
-    """Have jobs build the indexes of a dataset that are not built over the version SQL reads now."""
-    subject = await engine.db.read(_dataset_subject, caller.workspace_id, dataset_id)
-    for each in subject.indexes:
-        if each.build is None:
-            await enqueue(
-                engine,
-                caller,
-                job_type=DATASET_JOB,
-                payload={"index_id": each.index.id, "place": _place_fields(dataset_id)},
-                dedupe_key=f"index {each.index.id}",
-            )
+    owner = await find_owner(engine, caller.workspace_id, place)
+    await engine.db.write(index_store.delete_index, caller.workspace_id, owner.id, name)
 
 
 @handles(TABLE_JOB)
@@ -205,7 +176,7 @@ async def _run_job(engine: Engine, job: Job, work: Work) -> None:
     index = await engine.db.read(index_store.find_index, job.payload["index_id"])
     if index is None:
         raise errors.NotFound("The index was deleted before it was built")
-    place = _read_place(job.payload["place"])
+    place = place_of(job)
     try:
         await _make(engine, job.workspace_id, place, index, work, is_new=False)
     except (errors.EngineError, CatalogError) as error:
@@ -222,7 +193,7 @@ async def _make(
     """Build an index over the version that is read, and commit it while it is that."""
     for _ in range(_MOVED_MAX):
         async with engine.builds.of(index.owner_id):
-            subject = await _subject(engine, workspace_id, place)
+            subject = await read_subject(engine, workspace_id, place)
             _check_still(index, subject, is_new=is_new)
             # A first sync, or a refresh meanwhile, has built it along with its rows.
             is_built = any(
@@ -243,7 +214,7 @@ async def _make(
     )
 
 
-def _check_still(index: Index, subject: _Subject, *, is_new: bool) -> None:
+def _check_still(index: Index, subject: Subject, *, is_new: bool) -> None:
     """See that an index can still be made: others are made and deleted meanwhile."""
     others = [each.index for each in subject.indexes if each.index.id != index.id]
     if not is_new and len(others) == len(subject.indexes):
@@ -255,7 +226,7 @@ def _check_still(index: Index, subject: _Subject, *, is_new: bool) -> None:
 
 def _commit(
     place: Place,
-    subject: _Subject,
+    subject: Subject,
     index: Index,
     builds: Sequence[IndexBuild],
     conn: Connection,
@@ -263,9 +234,9 @@ def _commit(
     is_new: bool,
 ) -> BuiltIndex:
     version = subject.version
-    _lock_version(conn, place, version)
+    lock_version(conn, place, version)
     if is_new:
-        _insert(place, index, conn)
+        insert_index(conn, place, index)
     index_store.add_builds(conn, builds, rows_key=rows_key_of(subject.indexes))
     for each in index_store.list_built(conn, version.owner_id, version.version_id):
         if each.index.id == index.id:
@@ -273,79 +244,13 @@ def _commit(
     raise errors.NotFound("The index was deleted while it was built")
 
 
-def _insert(place: Place, index: Index, conn: Connection) -> None:
-    """Record an index, of a table and with a provider that stay until that is done."""
-    if isinstance(place, str):
-        dataset_store.lock_dataset(conn, index.workspace_id, place)
-    else:
-        table_store.lock_connection(conn, index.workspace_id, place.connection_id)
-    provider_id = index.embedding_provider_id
-    if provider_id is not None and provider_id != SYSTEM_PROVIDER.id:
-        provider_store.lock_provider(conn, index.workspace_id, provider_id)
-    index_store.insert_index(conn, index)
+def _insert_with_job(conn: Connection, place: Place, index: Index) -> Job:
+    insert_index(conn, place, index)
+    return queue_build(conn, index, place)
 
 
 def _result_of(built: BuiltIndex) -> dict[str, Any]:
     return index_fields(_detail(built))
-
-
-def _lock_version(conn: Connection, place: Place, version: VersionFiles) -> None:
-    """Keep the version from being replaced before the end of the transaction."""
-    if isinstance(place, str):
-        dataset = dataset_store.lock_dataset(conn, version.workspace_id, place)
-        read = dataset_store.get_version(
-            conn, version.workspace_id, place, dataset.effective_version
-        )
-        current: str | None = read.id
-    else:
-        table_store.lock_connection(conn, version.workspace_id, place.connection_id)
-        current = table_store.lock_version(conn, version.owner_id)
-    if current != version.version_id:
-        raise Superseded("The table has another version by now")
-
-
-async def _look_up(
-    engine: Engine, caller: Caller, place: Place
-) -> tuple[str, pa.Schema, tuple[BuiltIndex, ...]]:
-    """Return the id, the columns and the indexes of what is indexed, as far as they are known."""
-    if isinstance(place, str):
-        subject = await engine.db.read(_dataset_subject, caller.workspace_id, place)
-        return subject.version.owner_id, _schema(subject.version.schema_ipc), subject.indexes
-    found = await engine.db.read(
-        table_store.get_table, caller.workspace_id, place.connection_id, place.schema, place.table
-    )
-    if found.is_live:
-        raise errors.InvalidRequest(
-            "The table is read live: there is no copy to index. Set its mode to cached first."
-        )
-    return found.table.id, _schema(found.table.read_schema_ipc), found.indexes
-
-
-async def _subject(engine: Engine, workspace_id: str, place: Place) -> _Subject:
-    """Return what is read now, after a first sync if need be."""
-    if isinstance(place, str):
-        return await engine.db.read(_dataset_subject, workspace_id, place)
-    found = await engine.db.read(
-        table_store.get_table, workspace_id, place.connection_id, place.schema, place.table
-    )
-    found = await ensure_synced(engine, found)
-    assert found.table.version_id is not None
-    version = VersionFiles(
-        workspace_id,
-        found.table.id,
-        found.table.version_id,
-        found.files,
-        found.table.read_schema_ipc,
-    )
-    return _Subject(found.name, version, found.indexes)
-
-
-def _dataset_subject(conn: Connection, workspace_id: str, dataset_id: str) -> _Subject:
-    dataset = dataset_store.get_dataset(conn, workspace_id, dataset_id)
-    version = dataset_store.get_version(conn, workspace_id, dataset_id, dataset.effective_version)
-    files = VersionFiles(workspace_id, dataset_id, version.id, version.files, version.schema_ipc)
-    indexes = index_store.list_built(conn, dataset_id, version.id)
-    return _Subject(dataset.table_name, files, indexes)
 
 
 def index_fields(detail: IndexDetail) -> dict[str, Any]:
@@ -389,33 +294,8 @@ def _listed(row: Mapping[str, Any]) -> ListedIndex:
     return ListedIndex(detail, row["connection_id"], row["schema_name"], row["table_name"])
 
 
-def _schema(schema_ipc: bytes) -> pa.Schema:
-    return pa.ipc.read_schema(pa.py_buffer(schema_ipc))
-
-
-def _place_fields(place: Place) -> dict[str, str]:
-    if isinstance(place, str):
-        return {"dataset_id": place}
-    return {
-        "connection_id": place.connection_id,
-        "schema": place.schema,
-        "table": place.table,
-    }
-
-
-def _read_place(fields: Mapping[str, str]) -> Place:
-    return fields["dataset_id"] if "dataset_id" in fields else TablePlace(**fields)
-
-
-def _write_cursor(index: Index) -> str:
-    key = orjson.dumps([index.name, index.id])
-    return base64.urlsafe_b64encode(key).decode().rstrip("=")
-
-
 def _read_cursor(cursor: str) -> tuple[str, str]:
-    with contextlib.suppress(ValueError):
-        key = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        match key:
-            case [str(name), str(index_id)]:
-                return name, index_id
-    raise errors.InvalidRequest("Invalid pagination cursor")
+    match read_cursor(cursor):
+        case [str(name), str(index_id)]:
+            return name, index_id
+    raise errors.InvalidRequest("Invalid pagination cursor format")

@@ -30,6 +30,7 @@ from engine import errors
 from engine.query.resolve import Wanted
 from engine.service.context import Engine
 from engine.service.index_build import build_all
+from engine.service.index_jobs import settle_builds
 from engine.service.index_texts import VersionFiles
 from engine.service.profiles import make_in_background
 from engine.service.scratch import scratch_folder
@@ -203,12 +204,13 @@ async def _index_and_publish(
 
     def publish(conn: DbConnection) -> FoundTable:
         table = sync_store.publish_copy(conn, found.table, token, version, built.builds)
-        for index_id, message in built.failures.items():
-            index_store.record_failure(conn, [index_id], message)
+        settle_builds(conn, table.id, built.failures)
         indexes = index_store.list_built(conn, table.id, version.id)
         return FoundTable(found.connection, table, version.files, indexes)
 
-    return await engine.db.write(publish)
+    published = await engine.db.write(publish)
+    engine.jobs.wake()
+    return published
 
 
 class _LeaseLost(Exception):

@@ -7,8 +7,9 @@ from pydantic import Field
 
 from catalog.model import Job
 from engine.service import indexes
+from engine.service.index_jobs import Place, TablePlace
 from engine.service.index_orders import NewIndex
-from engine.service.indexes import IndexDetail, Place, TablePlace, index_fields
+from engine.service.indexes import IndexDetail, index_fields
 from server.auth import Access, Authorized
 from server.v1.connections import ConnectionId, SchemaName, TableName
 from server.v1.datasets import DatasetId

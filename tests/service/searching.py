@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 from catalog.model import Dataset
 from engine.service import datasets, indexes, queries
 from engine.service.context import Caller, Engine
+from engine.service.index_jobs import Place
 from engine.service.index_orders import NewIndex
-from engine.service.indexes import IndexDetail, Place
+from engine.service.indexes import IndexDetail
 from engine.service.queries import QueryAnswer, QueryOptions
 from tests.service.steps import send_file
 

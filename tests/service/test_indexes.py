@@ -17,8 +17,9 @@ from engine import errors
 from engine.service import connections, datasets, indexes, refresh
 from engine.service.connections import NewConnection
 from engine.service.context import Caller, Engine
+from engine.service.index_jobs import TablePlace
 from engine.service.index_orders import NewIndex
-from engine.service.indexes import IndexDetail, TablePlace
+from engine.service.indexes import IndexDetail
 from tests.service.searching import documents, make_dataset, make_index, plan_of, rows_of
 from tests.service.steps import finished, new_caller, staged_files
 
