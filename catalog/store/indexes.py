@@ -255,6 +255,16 @@ def keep_embeddings(conn: Connection, file: EmbeddingFile) -> None:
     conn.execute(embedding_files.insert().values(values))
 
 
+def replace_embeddings(
+    conn: Connection, old: Sequence[EmbeddingFile], merged: EmbeddingFile
+) -> None:
+    """Let one file stand for some, which whoever reads them already may go on to read."""
+    keep_embeddings(conn, merged)
+    keys = [file.key for file in old]
+    drop_blobs(conn, keys, utc_now())
+    conn.execute(delete(embedding_files).where(embedding_files.c.key.in_(keys)))
+
+
 def list_embeddings(
     conn: Connection, workspace_id: str, owner_id: str, fingerprint: str
 ) -> tuple[EmbeddingFile, ...]:

@@ -56,7 +56,10 @@ async def _bind(engine: Engine, built: BuiltIndex) -> tuple[IndexBinding, Path |
     embedding = None
     if index.embedding_provider_id is not None:
         embedding = EmbeddingBinding(
-            index.embedding_provider_id, index.dimensions, build.details["fingerprint"]
+            provider_id=index.embedding_provider_id,
+            dimensions=index.dimensions,
+            width=build.details["dimensions"],
+            fingerprint=build.details["fingerprint"],
         )
     return (
         replace(

@@ -13,7 +13,8 @@ import numpy as np
 from engine.query.sql_text import Unquoted
 
 _NUMBERS_MIN = 16
-_NUMBER = r"-?(?:\d{1,18}(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?"
+# An integer has one zero, so -0 is left to the engine.
+_NUMBER = r"(?!-0+\s*[),\]])-?(?:\d{1,18}(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?"
 _ITEM = rf"\s*+(?:{_NUMBER}|\({_NUMBER}\))\s*+"
 _LISTS = Unquoted(
     rf"(?P<array>\b[aA][rR][rR][aA][yY]\s*+)?"

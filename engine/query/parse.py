@@ -242,8 +242,11 @@ def names_all_columns(sql: str) -> bool:
     By ``*``, by a join that finds its columns itself, or by ``t AS a (x, y)``, which counts them.
     """
     tokens = tokenize(sql)
+    kinds = [token.token_type for token in tokens]
+    # Behind brackets it is a product, but for DISTINCT ON (…).
+    before_all = _BEFORE_ALL | ({_T.R_PAREN} if (_T.DISTINCT, _T.ON) in pairwise(kinds) else set())
     return any(
-        (each.token_type is _T.STAR and before.token_type in _BEFORE_ALL)
+        (each.token_type is _T.STAR and before.token_type in before_all)
         or each.token_type is _T.NATURAL
         for before, each in pairwise(tokens)
     ) or any(

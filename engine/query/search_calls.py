@@ -21,6 +21,8 @@ _FUNCTIONS: dict[str, tuple[int, int] | None] = {
     "hybrid_search": (2, 3),
     "sorted_scan": None,
 }
+TABLE_FUNCTIONS = tuple(_FUNCTIONS)
+"""The functions that stand for a table."""
 _DISTANCE = "vector_distance"
 _HIGHLIGHT = "bm25_highlight"
 

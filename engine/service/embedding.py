@@ -104,11 +104,14 @@ async def embed_query(
     provider: EmbeddingProvider,
     dimensions: int | None,
     texts: Sequence[str],
+    *,
+    width: int | None = None,
 ) -> Vectors:
     """Return the vectors of a few short texts, one row each; a blank text has the zero vector.
 
     The built-in model takes some microseconds for a short text, a service as long as it takes, a model in
-    a folder the start of a process. Texts that were asked for lately cost nothing.
+    a folder the start of a process. Texts that were asked for lately cost nothing. With ``width``,
+    vectors of another width are refused, and not remembered.
 
     Raises:
         InvalidRequest: the model has no vectors of these dimensions, or may not be reached.
@@ -127,6 +130,11 @@ async def embed_query(
             vectors[text] = vector
     if missing:
         found = await _embed_now(engine, workspace_id, provider, dimensions, missing)
+        if width is not None and found.shape[1] != width:
+            raise errors.SourceFailed(
+                f"The embedding provider '{provider.name}' answers with vectors of {found.shape[1]} "
+                f"numbers, and those of the index have {width}"
+            )
         for text, vector in zip(missing, found, strict=True):
             memory.put((workspace_id, model, text), vector.copy())
             vectors[text] = vector

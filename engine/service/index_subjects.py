@@ -16,7 +16,7 @@ from engine.arrow_types import read_schema
 from engine.service.context import Engine
 from engine.service.embedding_providers import SYSTEM_PROVIDER
 from engine.service.index_jobs import Place
-from engine.service.index_texts import VersionFiles
+from engine.service.index_texts import Report, VersionFiles
 from engine.service.sync import ensure_synced
 
 
@@ -52,8 +52,8 @@ async def find_owner(engine: Engine, workspace_id: str, place: Place) -> Owner:
     return Owner(found.table.id, schema, found.indexes, is_live=found.is_live)
 
 
-async def read_subject(engine: Engine, workspace_id: str, place: Place) -> Subject:
-    """Return what is read now, after a first sync if need be.
+async def read_subject(engine: Engine, workspace_id: str, place: Place, report: Report) -> Subject:
+    """Return what is read now, after a first sync if need be, whose progress is told.
 
     Raises:
         NotFound: the workspace has no such table or dataset.
@@ -67,7 +67,7 @@ async def read_subject(engine: Engine, workspace_id: str, place: Place) -> Subje
     )
     if found.is_live:
         raise live_refusal()
-    found = await ensure_synced(engine, found)
+    found = await ensure_synced(engine, found, report=report)
     assert found.table.version_id is not None
     version = VersionFiles(
         workspace_id,

@@ -6,7 +6,8 @@ of the same table and of the same kind: see :func:`engine.service.embedding.fing
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,9 @@ from engine.service.scratch import scratch_folder
 from engine.workers.execution import Limits
 from engine.workers.tasks import GeneratedColumn, TextsTask
 from engine.workers.texts import HASH, VECTOR
+
+# Each is opened for every build.
+_FILES_MAX = 64
 
 Report = Callable[[Mapping[str, int]], None]
 
@@ -104,6 +108,8 @@ async def embed_column(
                 on_chunk=keep,
                 report=tell,
             )
+        if len(known) > _FILES_MAX:
+            known = [await _merge(engine, version, known, folder / "merged.arrow")]
         files = await engine.blobs.local_paths([file.key for file in known])
         if not found["text_count"] and known:
             width = await asyncio.to_thread(_width_of, files[0])
@@ -114,8 +120,27 @@ async def embed_column(
 async def _publish_chunk(
     engine: Engine, version: VersionFiles, path: Path, kind: str, row_count: int
 ) -> EmbeddingFile:
+    file = await _publish(engine, version, path, kind, row_count)
+    await engine.db.write(index_store.keep_embeddings, file)
+    return file
+
+
+async def _merge(
+    engine: Engine, version: VersionFiles, files: Sequence[EmbeddingFile], path: Path
+) -> EmbeddingFile:
+    """Make one file of those that many refreshes left."""
+    local = await engine.blobs.local_paths([file.key for file in files])
+    row_count = await asyncio.to_thread(_write_merged, local, path)
+    merged = await _publish(engine, version, path, files[0].fingerprint, row_count)
+    await engine.db.write(index_store.replace_embeddings, files, merged)
+    return merged
+
+
+async def _publish(
+    engine: Engine, version: VersionFiles, path: Path, kind: str, row_count: int
+) -> EmbeddingFile:
     key = f"embeddings/{version.owner_id}/{uuid4().hex}.arrow"
-    file = EmbeddingFile(
+    return EmbeddingFile(
         key=key,
         workspace_id=version.workspace_id,
         owner_id=version.owner_id,
@@ -124,8 +149,22 @@ async def _publish_chunk(
         size_bytes=await engine.blobs.publish(path, key),
         created_at=datetime.now(UTC),
     )
-    await engine.db.write(index_store.keep_embeddings, file)
-    return file
+
+
+def _write_merged(files: Sequence[Path], output: Path) -> int:
+    """Write the vectors of some files, one after the other; return how many they are."""
+    rows = 0
+    with ExitStack() as stack:
+        writer: pa.RecordBatchFileWriter | None = None
+        for path in files:
+            reader = pa.ipc.open_file(stack.enter_context(pa.memory_map(str(path))))
+            if writer is None:
+                writer = stack.enter_context(pa.ipc.new_file(str(output), reader.schema))
+            for number in range(reader.num_record_batches):
+                batch = reader.get_batch(number)
+                writer.write_batch(batch)
+                rows += batch.num_rows
+    return rows
 
 
 def _add_hashes(chunk: Path, texts: Path, first_row: int, output: Path) -> None:

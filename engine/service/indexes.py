@@ -193,7 +193,7 @@ async def _make(
     """Build an index over the version that is read, and commit it while it is that."""
     for _ in range(_MOVED_MAX):
         async with engine.builds.of(index.owner_id):
-            subject = await read_subject(engine, workspace_id, place)
+            subject = await read_subject(engine, workspace_id, place, work.report)
             _check_still(index, subject, is_new=is_new)
             # A first sync, or a refresh meanwhile, has built it along with its rows.
             is_built = any(

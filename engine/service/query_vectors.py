@@ -40,7 +40,7 @@ async def embed_text(
     Raises:
         SqlInvalid: the text is too long.
         InvalidRequest: the provider is gone, or is not any more what the index was made with.
-        SourceFailed: a service cannot be reached.
+        SourceFailed: a service cannot be reached, or answers with vectors of another width.
     """
     check_search_text(text)
     provider = await find_provider(engine, caller.workspace_id, how.provider_id)
@@ -49,7 +49,9 @@ async def embed_text(
             f"The embedding provider '{provider.name}' has another model than when the index was "
             "built. Refresh the table, or make the index anew."
         )
-    vectors = await embed_query(engine, caller.workspace_id, provider, how.dimensions, [text])
+    vectors = await embed_query(
+        engine, caller.workspace_id, provider, how.dimensions, [text], width=how.width
+    )
     found: list[float] = vectors[0].tolist()
     return found
 

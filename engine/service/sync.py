@@ -67,15 +67,22 @@ async def sync_wanted(engine: Engine, wanted: Sequence[Wanted]) -> list[str]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def ensure_synced(engine: Engine, found: FoundTable) -> FoundTable:
+async def ensure_synced(
+    engine: Engine, found: FoundTable, *, report: Report = no_report
+) -> FoundTable:
     """Return the table with a copy, making one if there is none.
+
+    Args:
+        engine: open for serving.
+        found: the table.
+        report: told of ``rows`` and ``bytes`` so far, unless somebody else makes the copy.
 
     Raises:
         EngineError: the source failed; the table stays as it was.
     """
     if found.table.is_synced:
         return found
-    return await engine.syncs.join(found.table.id, lambda: _first_sync(engine, found))
+    return await engine.syncs.join(found.table.id, lambda: _first_sync(engine, found, report))
 
 
 async def refresh_copy(
@@ -98,13 +105,13 @@ async def refresh_copy(
         found = await _later(engine, found)
 
 
-async def _first_sync(engine: Engine, found: FoundTable) -> FoundTable:
+async def _first_sync(engine: Engine, found: FoundTable, report: Report) -> FoundTable:
     voided = 0
     while not found.table.is_synced:
         token = await _claim(engine, found)
         if token is not None:
             try:
-                return await _sync(engine, found, token, no_report)
+                return await _sync(engine, found, token, report)
             except errors.Conflict:  # a purge made it void: what is wanted is a copy all the same
                 voided += 1
                 if voided == _VOIDED_MAX:

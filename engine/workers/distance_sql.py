@@ -68,6 +68,16 @@ def write_distances(sql: str, tables: Sequence[TableBinding], write_text: WriteT
     return "".join([*pieces, sql[at:]])
 
 
+def unwritten(error: BaseException) -> SqlInvalid | None:
+    """Say why a call was not replaced, when that is what a statement failed with."""
+    if f"'{_NAME}'" not in str(error):
+        return None
+    return SqlInvalid(
+        f"{_NAME}: the first argument must be the name of a column, with a vector index, of a table of "
+        "the statement"
+    )
+
+
 def _is_vector(first: Token) -> bool:
     return first.token_type is not TokenType.STRING and first.text.lower() in _VECTORS
 

@@ -166,13 +166,18 @@ class _Vectors:
         self._places: dict[bytes, tuple[int, int]] = {}
         self._parts: list[np.ndarray] = []
         self._width = width
-        for number, path in enumerate(files):
-            table = pa.ipc.open_file(pa.memory_map(path)).read_all()
-            vectors: Any = table.column(VECTOR).combine_chunks()
-            matrix, _ = as_matrix(vectors)
-            self._parts.append(matrix)
-            hashes: list[Any] = table.column(HASH).to_pylist()
-            self._places.update((key, (number, row)) for row, key in enumerate(hashes))
+        for path in files:
+            reader = pa.ipc.open_file(pa.memory_map(path))
+            for number in range(reader.num_record_batches):
+                self._add(reader.get_batch(number))
+
+    def _add(self, batch: pa.RecordBatch) -> None:
+        part = len(self._parts)
+        vectors: Any = batch.column(VECTOR)
+        matrix, _ = as_matrix(vectors)
+        self._parts.append(matrix)
+        hashes: list[Any] = batch.column(HASH).to_pylist()
+        self._places.update((key, (part, row)) for row, key in enumerate(hashes))
 
     def of(self, texts: Any) -> Any:  # noqa: ANN401 - an array of text, and one of vectors
         """Return the vector of each text; NULL for NULL and for an empty text."""

@@ -19,8 +19,9 @@ from datafusion.expr import Expr
 from catalog.index_model import IndexType
 from engine.errors import EngineError
 from engine.workers.plan_paths import FirstRows, ScanPath, column_of
+from engine.workers.scalar_functions import DISTANCES
 from engine.workers.search_arguments import K_MAX, vector_of
-from engine.workers.search_functions import DISTANCES, found_rows
+from engine.workers.search_functions import found_rows
 from engine.workers.session import Sessions
 from engine.workers.tasks import IndexBinding, TableBinding
 

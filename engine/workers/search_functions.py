@@ -18,20 +18,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from datafusion import DataFrame, SessionContext, udf, udtf
+from datafusion import DataFrame, SessionContext, udtf
 from datafusion.expr import Expr
 
 from engine.errors import EngineError, ResourceExhausted, SqlInvalid
 from engine.indexes.analyzers import DEFAULT_LANGUAGE
-from engine.indexes.distances import distance_array
 from engine.indexes.fusion import fuse
-from engine.indexes.highlight import highlight
 from engine.indexes.hits import Hits
-from engine.query.number_lists import take_numbers
-from engine.query.search_calls import table_of
+from engine.query.search_calls import TABLE_FUNCTIONS, table_of
 from engine.workers.bound_indexes import find_bm25, find_sorted, find_vector
 from engine.workers.failures import as_engine_error
 from engine.workers.open_indexes import OpenIndexes
+from engine.workers.scalar_functions import Embed, ScalarFunctions
 from engine.workers.search_arguments import (
     count_of,
     least_of,
@@ -40,7 +38,7 @@ from engine.workers.search_arguments import (
     values_of,
     vector_of,
 )
-from engine.workers.tasks import EmbeddingBinding, IndexBinding, TableBinding
+from engine.workers.tasks import IndexBinding, TableBinding
 
 # What a name must not have to be found again in a printed plan.
 _UNPRINTED = re.compile(r"\W")
@@ -51,18 +49,12 @@ _FUSED_MIN = 100
 _FUSED_TIMES = 4
 _EMPTY_MAX = 256
 
-DISTANCES = {"l2_distance": "l2", "cosine_distance": "cosine", "negative_dot_product": "dot"}
-# The stubs know no array whose items may be anything.
-_Column = Any
-_VECTOR = pa.list_(pa.float32())
-_NUMBERS = pa.list_(pa.float64())
-_NUMBERS_FUNCTION = "numbers_of_statement"
-_TEXT_FUNCTION = "embedding_of_statement"
+_TABLE_FUNCTION = re.compile(rf"\b(?:{'|'.join(TABLE_FUNCTIONS)})\b", re.IGNORECASE)
+_SPELLINGS_MAX = 256
 
 NameRows = Callable[[str, pa.Table], DataFrame]
 NameFiles = Callable[[str, str], DataFrame]
 FindTable = Callable[[tuple[str, ...]], TableBinding | None]
-Embed = Callable[[EmbeddingBinding, str], Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +81,7 @@ class SearchFunctions:
 
     Attributes:
         calls: of the statement, in the order in which they were planned first.
-        failure: what a call was refused for.
+        scalars: the functions that are not of tables.
     """
 
     def __init__(
@@ -105,39 +97,43 @@ class SearchFunctions:
         self._find_table: FindTable
         self._embed: Embed
         self._empty: dict[tuple[str, pa.Schema], DataFrame] = {}
-        self._language = DEFAULT_LANGUAGE
-        self._numbers: _Column = pa.array([], _NUMBERS)
-        self._texts: dict[tuple[EmbeddingBinding, str], Sequence[float]] = {}
+        self._readers = {
+            "bm25_search": self._read_bm25,
+            "vector_search": self._read_vector,
+            "hybrid_search": self._read_hybrid,
+        }
+        self._spellings: set[str] = set()
         self.calls: list[Call] = []
-        self.failure: EngineError | None = None
+        self.scalars = ScalarFunctions()
+        self._failure: EngineError | None = None
+
+    @property
+    def failure(self) -> EngineError | None:
+        """What a call was refused for."""
+        return self._failure or self.scalars.failure
 
     def register(self, context: SessionContext) -> None:
         """Make the functions known to a context."""
-        for name, read in (
-            ("bm25_search", self._read_bm25),
-            ("vector_search", self._read_vector),
-            ("hybrid_search", self._read_hybrid),
-        ):
-            called = partial(self._called, name, read)
-            for spelled in (name, name.upper()):
-                context.register_udtf(udtf(called, spelled))
-        for spelled in ("sorted_scan", "SORTED_SCAN"):
-            context.register_udtf(udtf(self._sorted_scan, spelled))
-        for name, metric in DISTANCES.items():
-            distance = partial(self._distance, metric)
-            context.register_udf(
-                udf(distance, [_VECTOR, _VECTOR], pa.float64(), "immutable", name=name)
-            )
-        context.register_udf(
-            udf(self._numbers_of, [pa.int64()], _NUMBERS, "immutable", _NUMBERS_FUNCTION)
+        for name in TABLE_FUNCTIONS:
+            self._register_spelled(context, name)
+            self._register_spelled(context, name.upper())
+        self.scalars.register(context)
+
+    def know_spellings(self, context: SessionContext, sql: str) -> None:
+        """Let a statement write the functions in any case: DataFusion does not fold their names."""
+        for spelled in {*_TABLE_FUNCTION.findall(sql)} - self._spellings:
+            if len(self._spellings) < _SPELLINGS_MAX:
+                self._register_spelled(context, spelled)
+
+    def _register_spelled(self, context: SessionContext, spelled: str) -> None:
+        name = spelled.lower()
+        function = (
+            self._sorted_scan
+            if name == "sorted_scan"
+            else partial(self._called, name, self._readers[name])
         )
-        context.register_udf(
-            udf(self._embedded, [pa.int64()], _VECTOR, "immutable", _TEXT_FUNCTION)
-        )
-        text = pa.string()
-        context.register_udf(
-            udf(self._highlight, [text, text], text, "immutable", "bm25_highlight")
-        )
+        context.register_udtf(udtf(function, spelled))
+        self._spellings.add(spelled)
 
     def _sorted_scan(self, *args: Expr) -> DataFrame:
         """``sorted_scan('<table>', '<index>')``: the copy of a table that is in order."""
@@ -149,12 +145,6 @@ class SearchFunctions:
             title = f"{'.'.join(binding.name)} by sorted index {index.name}"
             return self._thread.submit(self._name_files, title, index.folder).result()
 
-    def take_numbers(self, sql: str) -> str:
-        """Keep the long arrays of a statement, which DataFusion then need not read twice."""
-        sql, numbers = take_numbers(sql, _NUMBERS_FUNCTION)
-        self._numbers = pa.array(numbers, _NUMBERS)
-        return sql
-
     def begin(self, known_table: FindTable, find_table: FindTable, embed: Embed) -> None:
         """Forget the statement before.
 
@@ -165,15 +155,14 @@ class SearchFunctions:
             embed: turns a text into a vector.
         """
         self._known_table, self._find_table, self._embed = known_table, find_table, embed
-        self._language = DEFAULT_LANGUAGE
+        self.scalars.begin(embed)
         self._answers = []
-        self._texts = {}
         self.restart()
 
     def restart(self) -> None:
         """Get ready to have the same statement planned once more."""
         self._planned = 0
-        self.failure = None
+        self._failure = self.scalars.failure = None
         if not self._answers:
             self.calls = []
 
@@ -214,7 +203,7 @@ class SearchFunctions:
             yield
         except Exception as error:
             known = as_engine_error(error)
-            self.failure = type(known)(f"{function}: {known.message}")
+            self._failure = type(known)(f"{function}: {known.message}")
             raise
 
     def _no_rows(self, call: Call) -> DataFrame:
@@ -238,7 +227,7 @@ class SearchFunctions:
         k = count_of(rest[0]) if rest else None
         text = text_of(query, "query")
         opened = self._indexes.bm25(index)
-        self._language = index.language or DEFAULT_LANGUAGE
+        self.scalars.language = index.language or DEFAULT_LANGUAGE
 
         def find(limit: int | None) -> Hits:
             most = least_of(k, limit)
@@ -280,7 +269,7 @@ class SearchFunctions:
             )
         k = count_of(rest[0]) if rest else _DEFAULT_K
         alpha = share_of(rest[1]) if len(rest) > 1 else 0.5
-        self._language = bm25.language or DEFAULT_LANGUAGE
+        self.scalars.language = bm25.language or DEFAULT_LANGUAGE
 
         def find(limit: int | None) -> Hits:
             depth = max(_FUSED_MIN, _FUSED_TIMES * k)
@@ -329,50 +318,6 @@ class SearchFunctions:
                 )
             query = self._embed(index.embedding, query)
         return vector_of(query)
-
-    def write_text(self, how: EmbeddingBinding, text: str) -> str:
-        """Keep a text of the statement that is compared with vectors; return the SQL for its vector."""
-        if (how, text) not in self._texts:
-            self._texts[how, text] = self._embed(how, text)
-        return f"{_TEXT_FUNCTION}({[*self._texts].index((how, text))})"
-
-    def _embedded(self, places: _Column) -> _Column:
-        kept = [*self._texts.values()]
-        return pa.array([kept[place] for place in self._kept(places, len(kept))], _VECTOR)
-
-    def _distance(self, metric: str, left: _Column, right: _Column) -> _Column:
-        try:
-            return distance_array(metric, left, right)
-        except EngineError as error:
-            self.failure = error
-            raise
-
-    def _kept(self, places: _Column, count: int) -> list[int]:
-        """Read places among what a statement keeps: only what was written here names them."""
-        found: list[Any] = places.to_pylist()
-        if any(place is None or not 0 <= place < count for place in found):
-            self.failure = SqlInvalid("Functions that stand for a literal are not to be called")
-            raise self.failure
-        return found
-
-    def _numbers_of(self, places: _Column) -> _Column:
-        kept = self._kept(places, len(self._numbers))
-        return self._numbers.take(pa.array(kept, pa.int64()))
-
-    def _highlight(self, texts: _Column, queries: _Column) -> _Column:
-        if len(queries) == 0:
-            return pa.array([], pa.string())
-        distinct = queries.unique()
-        if len(distinct) == 1:
-            query = distinct[0].as_py()
-            if query is None:
-                return pa.nulls(len(texts), pa.string())
-            return highlight(texts, query, language=self._language)
-        each = [
-            self._highlight(texts.slice(place, 1), queries.slice(place, 1))
-            for place in range(len(queries))
-        ]
-        return pa.concat_arrays(each)
 
 
 def found_rows(

@@ -138,6 +138,7 @@ class Sessions:
                 self._rooms.popitem(last=False)
         self._rooms.move_to_end(key)
         room.sql = sql
+        room.functions.know_spellings(room.context, sql)
         chosen = tuple(_as_read(binding, sql) for binding in tables)
         if room.is_swapped or room.tables != chosen:
             room.clear()

@@ -19,12 +19,12 @@ from engine.errors import ResourceExhausted
 from engine.query.duplicates import Renamed, rename_duplicates, shown_names
 from engine.query.parse import parse_sql
 from engine.workers.channel import Channel
-from engine.workers.distance_sql import has_vector_distance, write_distances
+from engine.workers.distance_sql import has_vector_distance, unwritten, write_distances
 from engine.workers.failures import missing_table
 from engine.workers.frames import Kind
 from engine.workers.index_use import use_indexes
 from engine.workers.keeper import Keeper
-from engine.workers.search_functions import Embed
+from engine.workers.scalar_functions import Embed
 from engine.workers.session import READ_ONLY, Sessions
 from engine.workers.tasks import (
     EmbeddedText,
@@ -54,7 +54,7 @@ def run_statement(task: QueryTask, channel: Channel, sessions: Sessions) -> None
     )
     if task.terms_max is not None:
         parse_sql(task.sql, terms_max=task.terms_max)
-    sql = sessions.functions_of(context).take_numbers(task.sql)
+    sql = sessions.functions_of(context).scalars.take_numbers(task.sql)
     frame, renamed = plan(sql, context, sessions, ask, embedder(channel, task.embedded))
     try:
         _answer(
@@ -155,7 +155,7 @@ def plan(
                 continue
             again = rename_duplicates(renamed, str(error))
             if again is None:
-                raise
+                raise (unwritten(error) or error) from None
             renamed = again
 
 
@@ -191,7 +191,7 @@ def _written(sql: str, context: SessionContext, sessions: Sessions) -> str:
     if not has_vector_distance(sql):
         return sql
     functions = sessions.functions_of(context)
-    return write_distances(sql, sessions.tables_of(context), functions.write_text)
+    return write_distances(sql, sessions.tables_of(context), functions.scalars.write_text)
 
 
 def _stream(

@@ -34,11 +34,13 @@ class ScanMode(StrEnum):
 class EmbeddingBinding:
     """How texts become the vectors of an index: by which provider, and as how many numbers.
 
-    ``fingerprint`` differs when the same text would become another vector.
+    ``dimensions`` is what the provider is asked for, None = as it has them; ``width`` is how many the
+    vectors of the index have. ``fingerprint`` differs when the same text would become another vector.
     """
 
     provider_id: str
     dimensions: int | None
+    width: int
     fingerprint: str
 
 

@@ -68,7 +68,10 @@ def build_index(
         def show(progress: Mapping[str, int]) -> None:
             noun, doing = ("row", "Indexing") if "rows" in progress else ("text", "Embedding")
             done, total = progress.get(f"{noun}s"), progress.get(f"{noun}s_total")
-            if done is None or total is None:  # the table is synced first
+            if done is None:
+                return
+            if total is None:  # the table is synced first
+                bar.update(task, description="Syncing", done=counted(done, noun))
                 return
             words = f"{done:,} of {counted(total, noun)}"
             bar.update(task, description=doing, completed=done, total=total, done=words)

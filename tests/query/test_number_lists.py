@@ -1,5 +1,6 @@
 """Long lists of numbers are found, and nothing else is taken for one."""
 
+import math
 import random
 
 import pytest
@@ -46,6 +47,15 @@ def test_every_spelling_of_a_number_is_read(spelled: str) -> None:
     array = "ARRAY[" + f"{spelled}, " * 20 + "0.5]"
     _, (taken,) = take_numbers(array, "f")
     assert taken.tolist() == evaluate(array)
+
+
+def test_an_integer_has_one_zero() -> None:
+    array = f"ARRAY[-0, {LONG}, 0.5]"
+    assert evaluate(array)[0] == 0
+    assert take_numbers(array, "f") == (array, [])
+    kept = f"ARRAY[-0.0, {LONG}]"
+    _, (taken,) = take_numbers(kept, "f")
+    assert [math.copysign(1, each[0]) for each in (taken.tolist(), evaluate(kept))] == [-1, -1]
 
 
 @pytest.mark.parametrize(

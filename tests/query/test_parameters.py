@@ -112,6 +112,8 @@ def test_what_has_no_literal_is_refused(value: Any) -> None:
         ("SELECT $é$ $1 $é$, $1", [7], "SELECT $é$ $1 $é$, 7"),
         ("SELECT $A$ $a$ $1 $a$ $A$, $1", [7], "SELECT $A$ $a$ $1 $a$ $A$, 7"),
         ("SELECT E'\\' $1', $1", [7], "SELECT E'\\' $1', 7"),
+        ("SELECT $1, 'never closed $1", [7], "SELECT 7, 'never closed $1"),
+        ("SELECT $1, $$never closed $1", [7], "SELECT 7, $$never closed $1"),
     ],
 )
 def test_texts_end_where_postgres_ends_them(sql: str, values: list[object], bound: str) -> None:

@@ -1,18 +1,23 @@
 """Text indexed through a service: what is embedded, what is never embedded twice, what is refused."""
 
+import asyncio
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from catalog.garbage import collect_garbage
 from catalog.index_model import EmbeddingProvider
 from catalog.model import Job, JobStatus
+from catalog.store import indexes as index_store
 from engine import errors
 from engine.service import embedding_providers as providers
-from engine.service import indexes, jobs
+from engine.service import index_texts, indexes, jobs
 from engine.service.context import Caller, Engine
+from engine.service.embedding import fingerprint
 from engine.service.embedding_providers import NewProvider
 from engine.service.housekeeping import Housekeeping
 from engine.service.index_orders import NewIndex
@@ -73,6 +78,77 @@ async def test_a_refresh_embeds_only_new_texts(
     assert sent(site) == ["crimson boots"]
     assert await shop.ids(NEAR) == [4]
     assert sent(site) == []
+
+
+async def test_an_index_made_during_a_refresh_is_built_by_a_job(
+    shop: Shop, site: EmbeddingSite, provider: EmbeddingProvider
+) -> None:
+    await index(shop, provider)
+    sent(site)
+    gate = threading.Event()
+
+    def hold(body: dict[str, Any]) -> Answer:
+        gate.wait(30)
+        return _passes(body)
+
+    site.faults.append(hold)
+    shop.write([*BODIES, "crimson boots"])
+    refreshing = asyncio.create_task(shop.refresh())
+    try:
+        await until(lambda: asyncio.sleep(0, site.texts), bool)
+        await make_index(shop.engine, shop.caller, shop.place, "order", ["id"])
+    finally:
+        gate.set()
+        await refreshing
+    listed = await until(shop.listed, lambda found: found["order"].is_ready)
+    assert listed["order"].row_count == len(BODIES) + 1
+    (job,) = await jobs.list_jobs(
+        shop.engine,
+        shop.caller,
+        job_types=("create_index",),
+        statuses=None,
+        limit=None,
+        offset=None,
+    )
+    assert job.payload["place"]["table"] == "docs"
+
+
+async def test_many_files_of_vectors_become_one(
+    shop: Shop,
+    site: EmbeddingSite,
+    provider: EmbeddingProvider,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = shop.engine
+    engine.settings = engine.settings.model_copy(update={"embedding_chunk_rows": 1})
+    monkeypatch.setattr(index_texts, "_FILES_MAX", 2)
+    await index(shop, provider)
+    kind = fingerprint(provider, None)
+    owner_id = (await shop.listed())["near"].index.owner_id
+    workspace_id = shop.caller.workspace_id
+    (merged,) = await engine.db.read(index_store.list_embeddings, workspace_id, owner_id, kind)
+    assert merged.row_count == len(set(filter(None, BODIES)))
+    await collect_garbage(engine.db, engine.blobs, grace_s=0, now=datetime.now(UTC))
+    sent(site)
+    shop.write([*BODIES, "crimson boots"])
+    await shop.refresh()
+    assert sent(site) == ["crimson boots"]
+    assert await shop.ids(NEAR) == [4]
+    assert len(await engine.db.read(index_store.list_embeddings, workspace_id, owner_id, kind)) == 2
+
+
+async def test_a_query_vector_of_another_width_is_blamed_on_the_provider(
+    shop: Shop, site: EmbeddingSite, provider: EmbeddingProvider
+) -> None:
+    await index(shop, provider)
+
+    def narrow(body: dict[str, Any]) -> Answer:
+        return Answer(200, {}, vectors_body({**body, "dimensions": 64}))
+
+    site.faults.append(narrow)
+    with pytest.raises(errors.SourceFailed, match="vectors of 64 numbers, and those of the index"):
+        await shop.ids(NEAR)
+    assert await shop.ids(NEAR) == [0]
 
 
 async def test_a_failed_build_goes_on_where_it_stopped(

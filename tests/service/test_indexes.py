@@ -1,6 +1,5 @@
 """The life of an index: made, listed, swapped with the rows, shown as failed, deleted, collected."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ from engine.service.index_jobs import TablePlace
 from engine.service.index_orders import NewIndex
 from engine.service.indexes import IndexDetail
 from tests.service.searching import documents, make_dataset, make_index, plan_of, rows_of
-from tests.service.steps import finished, new_caller, staged_files
+from tests.service.steps import finished, new_caller, staged_files, until
 
 pytestmark = pytest.mark.anyio
 
@@ -217,9 +216,9 @@ async def test_a_pinned_dataset_has_its_indexes_built_over_what_is_read(
     (built,) = await indexes.list_indexes(engine, caller, made.id)
     assert built.is_ready
     await datasets.update_dataset(engine, caller, made.id, {"pinned_version": 1})
-    async with asyncio.timeout(20):
-        while not (await indexes.list_indexes(engine, caller, made.id))[0].is_ready:  # noqa: ASYNC110 - a job builds it
-            await asyncio.sleep(0.02)
+    await until(
+        lambda: indexes.list_indexes(engine, caller, made.id), lambda found: found[0].is_ready
+    )
     await datasets.refresh_dataset(engine, caller, made.id, is_async=False)
     (built,) = await indexes.list_indexes(engine, caller, made.id)
     assert built.is_ready
@@ -275,6 +274,19 @@ async def test_what_is_read_live_is_not_indexed(shop: Shop) -> None:
     await connections.update_table(shop.engine, shop.caller, *where, {"mode": ReadMode.LIVE})
     with pytest.raises(errors.InvalidRequest, match="read live"):
         await indexes.create_index(shop.engine, shop.caller, shop.place, NewIndex("s", ["id"]))
+
+
+async def test_indexes_stay_while_a_table_is_read_live(shop: Shop) -> None:
+    where = (shop.place.connection_id, "main", "docs")
+    await make_index(shop.engine, shop.caller, shop.place, "s", ["id"])
+    await make_index(shop.engine, shop.caller, shop.place, "w", ["body"], index_type="bm25")
+    await connections.update_table(shop.engine, shop.caller, *where, {"mode": ReadMode.LIVE})
+    assert [*await shop.listed()] == ["s", "w"]
+    await indexes.delete_index(shop.engine, shop.caller, shop.place, "s")
+    assert [*await shop.listed()] == ["w"]
+    await connections.update_table(shop.engine, shop.caller, *where, {"mode": ReadMode.CACHED})
+    assert await shop.ids() == [0, 2]
+    assert (await shop.listed())["w"].is_ready
 
 
 async def test_indexes_of_others_do_not_exist(

@@ -317,3 +317,42 @@ async def test_a_failing_function_says_what_was_wrong_and_nothing_else(
         await rows_of(shared_engine, searcher, "SELECT l2_distance(ARRAY[1, 2], ARRAY[1.5])")
     assert "PyErr" not in refused.value.message
     assert "2" in refused.value.message
+
+
+@pytest.mark.parametrize("name", ["Bm25_Search", "bm25_SEARCH", "BM25_SEARCH"])
+async def test_a_function_is_found_in_any_case(
+    shared_engine: Engine, searcher: Caller, name: str
+) -> None:
+    sql = "SELECT id FROM {}('docs', 'body', 'red boots', 5)"
+    expected = await rows_of(shared_engine, searcher, sql.format("bm25_search"))
+    assert await rows_of(shared_engine, searcher, sql.format(name)) == expected
+
+
+@pytest.mark.parametrize(
+    "call", ["vector_distance(kind, 'x')", "vector_distance(lower(body), 'x')"]
+)
+async def test_a_distance_without_an_index_says_what_it_needs(
+    shared_engine: Engine, searcher: Caller, call: str
+) -> None:
+    with pytest.raises(SqlInvalid, match="must be the name of a column, with a vector index"):
+        await rows_of(shared_engine, searcher, f"SELECT {call} FROM docs")
+
+
+async def test_all_columns_are_those_that_are_made_too(
+    shared_engine: Engine, searcher: Caller
+) -> None:
+    rows = pa.table({"id": [1, 2, 2], "body": ["red", "blue", "green"]})
+    dataset = await make_dataset(shared_engine, searcher, rows, "made")
+    await make_index(
+        shared_engine, searcher, dataset.id, "near", ["body"], index_type="vector", dimensions=64
+    )
+    for sql in (
+        "SELECT * FROM made",
+        "SELECT DISTINCT ON (id) * FROM made ORDER BY id",
+        "SELECT DISTINCT ON (id, body) made.* FROM made ORDER BY id, body",
+        "SELECT ALL * FROM made",
+    ):
+        found = await rows_of(shared_engine, searcher, sql)
+        assert {len(row) for row in found} == {3}, sql
+    product = "SELECT (id) * 2 FROM made ORDER BY id LIMIT 1"
+    assert await rows_of(shared_engine, searcher, product) == [[2]]
