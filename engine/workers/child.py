@@ -5,6 +5,7 @@ raises becomes one FAILED frame; only a dead process says nothing.
 """
 
 import base64
+import os
 import socket
 import sys
 import time
@@ -60,6 +61,8 @@ def serve(sock: socket.socket) -> None:
             pa.default_memory_pool().release_unused()
     except ParentGone:
         return
+    except MemoryError:  # there was none left to tell of it either
+        os.abort()  # the parent knows what that means
 
 
 def _answer(task: Task, channel: Channel, sessions: Sessions) -> None:
