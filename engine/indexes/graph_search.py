@@ -20,7 +20,7 @@ from engine.indexes.distances import Floats
 from engine.indexes.exact import ALL_FROM_SHARE, VectorSet
 from engine.indexes.graph import Graph
 
-_RECALL = 0.985
+_RECALL = 0.975
 _RECALL_MIN = 0.96
 _RECALL_LIMIT = 10
 _RECALL_QUERIES = 128

@@ -49,7 +49,6 @@ _FUSED_MIN = 100
 _FUSED_TIMES = 4
 _EMPTY_MAX = 256
 
-_TABLE_FUNCTION = re.compile(rf"\b(?:{'|'.join(TABLE_FUNCTIONS)})\b", re.IGNORECASE)
 _SPELLINGS_MAX = 256
 
 NameRows = Callable[[str, pa.Table], DataFrame]
@@ -121,9 +120,14 @@ class SearchFunctions:
 
     def know_spellings(self, context: SessionContext, sql: str) -> None:
         """Let a statement write the functions in any case: DataFusion does not fold their names."""
-        for spelled in {*_TABLE_FUNCTION.findall(sql)} - self._spellings:
-            if len(self._spellings) < _SPELLINGS_MAX:
-                self._register_spelled(context, spelled)
+        folded = sql.lower()
+        for name in TABLE_FUNCTIONS:
+            at = folded.find(name)
+            while at >= 0:
+                spelled = sql[at : at + len(name)]
+                if spelled not in self._spellings and len(self._spellings) < _SPELLINGS_MAX:
+                    self._register_spelled(context, spelled)
+                at = folded.find(name, at + 1)
 
     def _register_spelled(self, context: SessionContext, spelled: str) -> None:
         name = spelled.lower()
@@ -208,13 +212,12 @@ class SearchFunctions:
 
     def _no_rows(self, call: Call) -> DataFrame:
         """Return the columns of a call. They are kept: another thread is slow to wake."""
-        nothing = Hits(np.zeros(0, np.int64), np.zeros(0, np.float32))
-        rows = found_rows(self._indexes, call.table, nothing, ())
-        empty = rows.append_column(_value_field(call), pa.array([], pa.float32()))
-        key = call.name, empty.schema
+        schema = pa.schema([*found_fields(self._indexes, call.table), _value_field(call)])
+        key = call.name, schema
         if key not in self._empty:
             if len(self._empty) >= _EMPTY_MAX:
                 self._empty.clear()
+            empty = schema.empty_table()
             self._empty[key] = self._thread.submit(self._name_rows, call.name, empty).result()
         return self._empty[key]
 
@@ -332,16 +335,22 @@ def found_rows(
         columns: that are read; the others hold nulls. None = all are.
     """
     assert table.rows is not None
-    store = indexes.rows(table.rows)
-    names = indexes.visible(table)
-    read = names if columns is None else [name for name in names if name in columns]
-    taken = store.take(hits.rows, read)
-    fields = [store.schema.field(name).remove_metadata().with_nullable(True) for name in names]
+    fields = found_fields(indexes, table)
+    read = [field.name for field in fields if columns is None or field.name in columns]
+    taken = indexes.rows(table.rows).take(hits.rows, read)
     arrays = [
         taken.column(field.name) if field.name in read else pa.nulls(len(hits.rows), field.type)
         for field in fields
     ]
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def found_fields(indexes: OpenIndexes, table: TableBinding) -> "list[pa.Field[Any]]":
+    """Return the columns of rows by number."""
+    assert table.rows is not None
+    schema = indexes.rows(table.rows).schema
+    names = indexes.visible(table)
+    return [schema.field(name).remove_metadata().with_nullable(True) for name in names]
 
 
 def _value_field(call: Call) -> "pa.Field[Any]":
