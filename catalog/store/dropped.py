@@ -1,4 +1,4 @@
-"""Blobs whose row is gone: remembered, so that who still reads them may finish.
+"""Blobs that no row names: remembered, so that who still reads them, or is to name them, may finish.
 
 ``catalog.garbage`` deletes the bytes once the grace has passed.
 """
@@ -13,11 +13,17 @@ from catalog.tables import dropped_blobs
 
 
 def drop_blobs(conn: Connection, keys: Collection[str], at: datetime) -> None:
-    """Remember that the rows of these blobs were deleted at this moment."""
+    """Remember that no row names these blobs at this moment: their grace begins anew.
+
+    So it is when their rows are deleted, and as long as somebody works on what will name them.
+    """
     insert = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
     if keys:
+        statement = insert(dropped_blobs)
         conn.execute(
-            insert(dropped_blobs).on_conflict_do_nothing(index_elements=["key"]),
+            statement.on_conflict_do_update(
+                index_elements=["key"], set_={"dropped_at": statement.excluded.dropped_at}
+            ),
             [{"key": key, "dropped_at": at} for key in keys],
         )
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     and_,
+    case,
     delete,
     func,
     or_,
@@ -27,6 +28,7 @@ from sqlalchemy.exc import IntegrityError
 from catalog.errors import Conflict, NotFound, Superseded
 from catalog.index_model import BuiltIndex, EmbeddingFile, Index, IndexBuild, IndexFile, IndexType
 from catalog.index_tables import embedding_files, index_builds, index_files, indexes
+from catalog.model import ReadMode
 from catalog.store.dropped import drop_blobs
 from catalog.store.rows import columns_of, utc_now
 from catalog.tables import connections, dataset_versions, datasets, remote_tables
@@ -129,8 +131,9 @@ def list_unbuilt(conn: Connection, owner_id: str) -> tuple[Mapping[str, Any], ..
 
     Rows are those of :func:`list_page`. A table without a copy has none: its first sync builds them.
     """
-    version_id = func.coalesce(remote_tables.c.version_id, _effective_version())
-    query = _listing().where(_is_of(owner_id), index_builds.c.id.is_(None), version_id.is_not(None))
+    query = _listing().where(
+        _is_of(owner_id), index_builds.c.id.is_(None), _read_version().is_not(None)
+    )
     return tuple(dict(row) for row in conn.execute(query.order_by(indexes.c.id)).mappings())
 
 
@@ -260,7 +263,12 @@ def replace_embeddings(
 ) -> None:
     """Let one file stand for some, which whoever reads them already may go on to read."""
     keep_embeddings(conn, merged)
-    keys = [file.key for file in old]
+    forget_embeddings(conn, old)
+
+
+def forget_embeddings(conn: Connection, files: Sequence[EmbeddingFile]) -> None:
+    """Forget files of vectors, which whoever reads them already may go on to read."""
+    keys = [file.key for file in files]
     drop_blobs(conn, keys, utc_now())
     conn.execute(delete(embedding_files).where(embedding_files.c.key.in_(keys)))
 
@@ -340,7 +348,7 @@ def _read_builds(
 
 
 def _listing() -> Any:  # noqa: ANN401 - SQLAlchemy's
-    version_id = func.coalesce(remote_tables.c.version_id, _effective_version())
+    version_id = _read_version()
     size_bytes = (
         select(func.sum(index_files.c.size_bytes))
         .where(index_files.c.build_id == index_builds.c.id)
@@ -366,6 +374,13 @@ def _listing() -> Any:  # noqa: ANN401 - SQLAlchemy's
             and_(index_builds.c.index_id == indexes.c.id, index_builds.c.version_id == version_id),
         )
     )
+
+
+def _read_version() -> Any:  # noqa: ANN401 - SQLAlchemy's
+    """The version SQL reads; NULL where there is no copy, or none is read."""
+    mode = func.coalesce(remote_tables.c.mode, connections.c.mode)
+    copy = case((mode == ReadMode.LIVE, None), else_=remote_tables.c.version_id)
+    return func.coalesce(copy, _effective_version())
 
 
 def _effective_version() -> Any:  # noqa: ANN401 - SQLAlchemy's

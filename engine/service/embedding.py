@@ -133,7 +133,8 @@ async def embed_query(
         if width is not None and found.shape[1] != width:
             raise errors.SourceFailed(
                 f"The embedding provider '{provider.name}' answers with vectors of {found.shape[1]} "
-                f"numbers, and those of the index have {width}"
+                f"numbers, and those of the index have {width}. If its model has changed, say so in the "
+                "provider (another model name, or dimensions) and refresh the table"
             )
         for text, vector in zip(missing, found, strict=True):
             memory.put((workspace_id, model, text), vector.copy())

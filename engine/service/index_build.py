@@ -24,6 +24,7 @@ from engine.indexes.columns import check_columns, check_free
 from engine.service.context import Engine
 from engine.service.index_texts import Report, VersionFiles, embed_column
 from engine.service.scratch import scratch_folder
+from engine.service.unnamed import kept_from_collection
 from engine.workers.execution import Limits
 from engine.workers.tasks import IndexOrder, IndexTask
 
@@ -49,8 +50,15 @@ async def build_all(engine: Engine, version: VersionFiles, report: Report) -> Bu
     built = Built()
     schema = read_schema(version.schema_ipc)
     wanted = [each.index for each in present if _fits(each.index, schema, built.failures)]
-    if not wanted:
-        return built
+    if wanted:
+        async with kept_from_collection(engine, [file.key for file in version.files]):
+            await _build_wanted(engine, version, wanted, built, report)
+    return built
+
+
+async def _build_wanted(
+    engine: Engine, version: VersionFiles, wanted: Sequence[Index], built: Built, report: Report
+) -> None:
     try:
         built.builds = await build_indexes(engine, version, wanted, (), report)
     except errors.InvalidRequest:
@@ -64,7 +72,6 @@ async def build_all(engine: Engine, version: VersionFiles, report: Report) -> Bu
             else:
                 done.append(BuiltIndex(index, build))
         built.builds = [each.build for each in done if each.build is not None]
-    return built
 
 
 async def build_indexes(

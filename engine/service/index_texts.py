@@ -15,9 +15,10 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from catalog.index_model import EmbeddingFile, Index
+from catalog.index_model import EmbeddingFile, EmbeddingProvider, Index
 from catalog.model import StoredFile
 from catalog.store import indexes as index_store
+from engine import errors
 from engine.service.context import Engine
 from engine.service.embedding import embed_file, find_provider, fingerprint
 from engine.service.scratch import scratch_folder
@@ -27,6 +28,7 @@ from engine.workers.texts import HASH, VECTOR
 
 # Each is opened for every build.
 _FILES_MAX = 64
+_WIDTHS_MAX = 3
 
 Report = Callable[[Mapping[str, int]], None]
 
@@ -73,12 +75,57 @@ async def embed_column(
     """
     assert index.source_column is not None
     provider = await find_provider(engine, version.workspace_id, index.embedding_provider_id)
+    width, files = await _have_vectors(engine, version, paths, index, provider, report)
+    column = GeneratedColumn(index.columns[0], index.source_column, width, tuple(map(str, files)))
+    return EmbeddedColumn(column, fingerprint(provider, index.dimensions))
+
+
+async def _have_vectors(
+    engine: Engine,
+    version: VersionFiles,
+    paths: list[str],
+    index: Index,
+    provider: EmbeddingProvider,
+    report: Report,
+) -> tuple[int, list[Path]]:
+    """Embed what has no vector yet; return the width of all vectors, and their files.
+
+    A service that gives its vectors another width than before has another model under the same name: then
+    what was remembered is worth nothing, and every text is embedded anew.
+    """
     kind = fingerprint(provider, index.dimensions)
-    known = list(
-        await engine.db.read(
-            index_store.list_embeddings, version.workspace_id, version.owner_id, kind
-        )
+    owner = version.workspace_id, version.owner_id
+    for _ in range(_WIDTHS_MAX):
+        known = list(await engine.db.read(index_store.list_embeddings, *owner, kind))
+        made = await _embed_missing(engine, version, paths, index, provider, known, report)
+        files = await engine.blobs.local_paths([file.key for file in known])
+        widths = await asyncio.to_thread(_widths_of, files) or [made or 0]
+        if len({*widths}) == 1:
+            return widths[0], files
+        # What was made last comes last.
+        old = [file for file, width in zip(known, widths, strict=True) if width != widths[-1]]
+        await engine.db.write(index_store.forget_embeddings, old)
+    raise errors.SourceFailed(
+        f"The embedding provider '{provider.name}' gives its vectors one width after the other"
     )
+
+
+async def _embed_missing(  # noqa: PLR0913, PLR0917 - as above
+    engine: Engine,
+    version: VersionFiles,
+    paths: list[str],
+    index: Index,
+    provider: EmbeddingProvider,
+    known: list[EmbeddingFile],
+    report: Report,
+) -> int | None:
+    """Embed the texts that are not known; the files of their vectors are added to ``known``.
+
+    Returns:
+        The width of what was made; None when nothing had to be.
+    """
+    assert index.source_column is not None
+    kind = fingerprint(provider, index.dimensions)
     async with scratch_folder(engine.blobs.stage()) as folder:
         texts = folder / "texts.arrow"
         local = await engine.blobs.local_paths([file.key for file in known])
@@ -97,6 +144,7 @@ async def embed_column(
         def tell(progress: Mapping[str, int]) -> None:
             report({"texts": progress["rows"], "texts_total": progress["rows_total"]})
 
+        width = None
         if found["text_count"] or not known:  # without any text the model is asked for its width
             width = await embed_file(
                 engine,
@@ -108,13 +156,14 @@ async def embed_column(
                 on_chunk=keep,
                 report=tell,
             )
-        if len(known) > _FILES_MAX:
-            known = [await _merge(engine, version, known, folder / "merged.arrow")]
-        files = await engine.blobs.local_paths([file.key for file in known])
-        if not found["text_count"] and known:
-            width = await asyncio.to_thread(_width_of, files[0])
-    column = GeneratedColumn(index.columns[0], index.source_column, width, tuple(map(str, files)))
-    return EmbeddedColumn(column, kind)
+        if len(known) > _FILES_MAX and await _have_one_width(engine, known):
+            known[:] = [await _merge(engine, version, known, folder / "merged.arrow")]
+        return width
+
+
+async def _have_one_width(engine: Engine, files: Sequence[EmbeddingFile]) -> bool:
+    local = await engine.blobs.local_paths([file.key for file in files])
+    return len({*await asyncio.to_thread(_widths_of, local)}) == 1
 
 
 async def _publish_chunk(
@@ -179,6 +228,9 @@ def _add_hashes(chunk: Path, texts: Path, first_row: int, output: Path) -> None:
             writer.write_table(table)
 
 
-def _width_of(chunk: Path) -> int:
-    with pa.memory_map(str(chunk)) as source:
-        return int(pa.ipc.open_file(source).schema.field(VECTOR).type.list_size)
+def _widths_of(chunks: Sequence[Path]) -> list[int]:
+    widths = []
+    for chunk in chunks:
+        with pa.memory_map(str(chunk)) as source:
+            widths.append(int(pa.ipc.open_file(source).schema.field(VECTOR).type.list_size))
+    return widths

@@ -5,6 +5,7 @@ once, pending, and shows why if it cannot be built. The trap: while an index is 
 another version; then it is built again over that.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -44,6 +45,7 @@ from engine.service.work import DirectWork, Work
 from engine.translate import to_engine_error, translated
 
 _MOVED_MAX = 5
+_LOOK_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,8 @@ async def create_index(
 async def list_indexes(engine: Engine, caller: Caller, place: Place) -> tuple[IndexDetail, ...]:
     """List the indexes of a table or dataset by name; raise ``NotFound``."""
     owner = await find_owner(engine, caller.workspace_id, place)
+    if owner.is_live:  # there are no rows here that SQL reads
+        return tuple(_detail(replace(each, build=None)) for each in owner.indexes)
     return tuple(map(_detail, owner.indexes))
 
 
@@ -177,14 +181,30 @@ async def _run_job(engine: Engine, job: Job, work: Work) -> None:
     if index is None:
         raise errors.NotFound("The index was deleted before it was built")
     place = place_of(job)
+    making = asyncio.ensure_future(
+        _make(engine, job.workspace_id, place, index, work, is_new=False)
+    )
     try:
-        await _make(engine, job.workspace_id, place, index, work, is_new=False)
+        await _while_wanted(engine, index, making)
     except (errors.EngineError, CatalogError) as error:
         known = error if isinstance(error, errors.EngineError) else to_engine_error(error)
         with contextlib.suppress(CatalogError):
             message = known.message if known is not None else "Internal error"
             await engine.db.write(index_store.record_failure, [index.id], message)
         raise
+
+
+async def _while_wanted(engine: Engine, index: Index, making: "asyncio.Future[Any]") -> None:
+    """Wait for an index that is made, and stop making it when it is deleted: texts may be paid for."""
+    try:
+        while not making.done():
+            await asyncio.wait([making], timeout=_LOOK_AGAIN_S)
+            if not making.done() and await engine.db.read(index_store.find_index, index.id) is None:
+                raise errors.NotFound("The index was deleted before it was built")
+        making.result()
+    finally:
+        making.cancel()
+        await asyncio.wait([making])
 
 
 async def _make(

@@ -33,7 +33,7 @@ def find_sorted(binding: TableBinding, name: str) -> IndexBinding:
     for index in binding.indexes:
         if index.name == name and index.index_type is IndexType.SORTED:
             if index.folder is None:
-                raise _not_ready(index)
+                raise not_ready(index)
             return index
     raise SqlInvalid(f"No sorted index '{name}' found for {'.'.join(binding.name)}")
 
@@ -66,10 +66,11 @@ def _ready(binding: TableBinding, found: Sequence[IndexBinding]) -> IndexBinding
     ready = [index for index in found if index.folder is not None]
     if ready and binding.rows is not None:
         return min(ready, key=lambda index: len(index.columns))
-    raise _not_ready(found[0])
+    raise not_ready(found[0])
 
 
-def _not_ready(index: IndexBinding) -> SqlInvalid:
+def not_ready(index: IndexBinding) -> SqlInvalid:
+    """Say why an index cannot be used."""
     return SqlInvalid(f"Index '{index.name}' is not ready: {index.problem or 'it is being built'}")
 
 

@@ -5,14 +5,15 @@ and that to the column of vectors, the metric and, of a text, the provider. So i
 of the statement, and everything else stays as it was written.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sqlglot.tokenizer_core import Token, TokenType
 
-from catalog.index_model import IndexType
+from catalog.index_model import IndexType, Metric
 from engine.errors import SqlInvalid
 from engine.query.sql_text import quoted_name
 from engine.query.tokens import body_start, tokenize
+from engine.workers.bound_indexes import not_ready
 from engine.workers.tasks import EmbeddingBinding, IndexBinding, TableBinding
 
 WriteText = Callable[[EmbeddingBinding, str], str]
@@ -54,6 +55,8 @@ def write_distances(sql: str, tables: Sequence[TableBinding], write_text: WriteT
         index = _index_of(_folded(column), tables)
         if index is None or index.metric is None:
             continue
+        if index.folder is None and index.source_column is not None:
+            raise not_ready(index)  # its column of vectors is not there
         pieces += [
             sql[at : token.start],
             _FUNCTIONS[index.metric],
@@ -119,7 +122,14 @@ def _index_of(column: str, tables: Sequence[TableBinding]) -> IndexBinding | Non
     }
     if len(found) > 1:
         raise SqlInvalid(
-            f"vector_distance: more than one vector index has the column '{column}'. Compare with "
-            "l2_distance, cosine_distance or negative_dot_product instead."
+            f"vector_distance: more than one vector index has the column '{column}'. {_advice(found)}"
         )
     return next(iter(found.values()), None)
+
+
+def _advice(found: Iterable[tuple[tuple[str, ...], Metric | None, EmbeddingBinding | None]]) -> str:
+    """Say how to choose: by the column that an index makes, or by the metric."""
+    columns = sorted({columns[0] for columns, _, _ in found})
+    if len(columns) > 1:
+        return f"Name the column of one of them: {', '.join(columns)}."
+    return "Compare with l2_distance, cosine_distance or negative_dot_product instead."

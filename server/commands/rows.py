@@ -128,7 +128,8 @@ def _cell(value: object) -> str:
         return "true" if value else "false"
     if not isinstance(value, (str, int, Decimal)):
         value = orjson.dumps(value, default=_raw_number).decode()
-    return escape(str(value)[:_CELL_CHARS_MAX])
+    text = str(value)
+    return escape(text if len(text) <= _CELL_CHARS_MAX else text[:_CELL_CHARS_MAX] + "…")
 
 
 def _raw_number(value: object) -> orjson.Fragment:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +24,7 @@ from engine.service.housekeeping import Housekeeping
 from engine.service.index_orders import NewIndex
 from tests.connectors.http_site import serving
 from tests.embeddings.service_site import KEY, Answer, EmbeddingSite, vectors_body
-from tests.service.searching import make_index
+from tests.service.searching import make_index, rows_of
 from tests.service.steps import finished, until
 from tests.service.test_indexes import Shop
 
@@ -149,6 +150,53 @@ async def test_a_query_vector_of_another_width_is_blamed_on_the_provider(
     with pytest.raises(errors.SourceFailed, match="vectors of 64 numbers, and those of the index"):
         await shop.ids(NEAR)
     assert await shop.ids(NEAR) == [0]
+
+
+async def test_a_service_with_another_model_embeds_every_text_anew(
+    shop: Shop, site: EmbeddingSite, provider: EmbeddingProvider
+) -> None:
+    await index(shop, provider)
+    sent(site)
+
+    def narrow(body: dict[str, Any]) -> Answer:
+        return Answer(200, {}, vectors_body({**body, "dimensions": 64}))
+
+    site.forever = narrow
+    shop.write([*BODIES, "crimson boots"])
+    await shop.refresh()
+    assert {*sent(site)} == {*filter(None, BODIES), "crimson boots"}
+    rows = await rows_of(
+        shop.engine,
+        shop.caller,
+        "SELECT array_length(body_embedding), count(DISTINCT body_embedding) FROM shop.main.docs "
+        "WHERE body <> '' GROUP BY 1",
+    )
+    assert rows == [[64, len(BODIES)]]
+    assert await shop.ids(NEAR) == [4]
+
+
+async def test_deleting_an_index_stops_its_embedding(
+    shop: Shop, site: EmbeddingSite, provider: EmbeddingProvider
+) -> None:
+    shop.write([f"text {number}" for number in range(400)])
+    await shop.ids("SELECT count(*) FROM shop.main.docs")
+
+    def slow(body: dict[str, Any]) -> Answer:
+        time.sleep(0.1)
+        return _passes(body)
+
+    site.forever = slow
+    order = NewIndex("near", ["body"], "vector", embedding_provider_id=provider.id)
+    job = await indexes.create_index(shop.engine, shop.caller, shop.place, order, is_async=True)
+    assert isinstance(job, Job)
+    await until(lambda: asyncio.sleep(0, site.texts), bool)
+    await indexes.delete_index(shop.engine, shop.caller, shop.place, "near")
+    ended = await finished(shop.engine, shop.caller, job)
+    assert (ended.status, "deleted" in (ended.error_message or "")) == (JobStatus.FAILED, True)
+    await asyncio.sleep(0.3)
+    count = len(site.texts)
+    await asyncio.sleep(0.5)
+    assert len(site.texts) == count < 400
 
 
 async def test_a_failed_build_goes_on_where_it_stopped(

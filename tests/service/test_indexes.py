@@ -1,7 +1,9 @@
 """The life of an index: made, listed, swapped with the rows, shown as failed, deleted, collected."""
 
+import asyncio
+import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from catalog.garbage import collect_garbage
 from catalog.model import Job, JobStatus, ReadMode
 from catalog.settings import Settings
 from engine import errors
-from engine.service import connections, datasets, indexes, refresh
+from engine.service import connections, datasets, index_build, indexes, refresh
 from engine.service.connections import NewConnection
 from engine.service.context import Caller, Engine
 from engine.service.index_jobs import TablePlace
@@ -281,7 +283,15 @@ async def test_indexes_stay_while_a_table_is_read_live(shop: Shop) -> None:
     await make_index(shop.engine, shop.caller, shop.place, "s", ["id"])
     await make_index(shop.engine, shop.caller, shop.place, "w", ["body"], index_type="bm25")
     await connections.update_table(shop.engine, shop.caller, *where, {"mode": ReadMode.LIVE})
-    assert [*await shop.listed()] == ["s", "w"]
+    assert {name: each.is_ready for name, each in (await shop.listed()).items()} == {
+        "s": False,
+        "w": False,
+    }
+    page: dict[str, Any] = dict.fromkeys(
+        ("connection_id", "schema", "table", "index_type", "limit", "cursor")
+    )
+    listed = (await indexes.list_all_indexes(shop.engine, shop.caller, **page)).items
+    assert [each.detail.is_ready for each in listed] == [False, False]
     await indexes.delete_index(shop.engine, shop.caller, shop.place, "s")
     assert [*await shop.listed()] == ["w"]
     await connections.update_table(shop.engine, shop.caller, *where, {"mode": ReadMode.CACHED})
@@ -358,6 +368,34 @@ async def test_files_of_deleted_indexes_are_collected_and_no_others(own_engine: 
     await indexes.delete_index(engine, caller, dataset.id, "s")
     assert await keys() == set()
     assert staged_files(engine) == []
+
+
+async def test_a_build_may_take_longer_than_the_grace_of_files(
+    own_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, caller = own_engine, await new_caller(own_engine)
+    await make_dataset(engine, caller, documents(40), "source")
+    made = await datasets.create_dataset(
+        engine, caller, label="c", source={"sql": "SELECT * FROM source"}, table_name="copied"
+    )
+    assert not isinstance(made, Job)
+    await make_index(engine, caller, made.id, "s", ["id"])
+    build_indexes = index_build.build_indexes
+    later = datetime.now(UTC) + timedelta(seconds=engine.settings.blob_grace_s - 60)
+
+    async def build_slowly(*arguments: Any) -> Any:
+        # As if the files had been published long ago: their grace is over but for the build.
+        for path in (engine.settings.data_dir / "blobs" / "datasets").rglob("*.parquet"):
+            os.utime(path, (0, 0))
+        await asyncio.sleep(0.2)
+        await collect_garbage(
+            engine.db, engine.blobs, grace_s=engine.settings.blob_grace_s, now=later
+        )
+        return await build_indexes(*arguments)
+
+    monkeypatch.setattr(index_build, "build_indexes", build_slowly)
+    await datasets.refresh_dataset(engine, caller, made.id, is_async=False)
+    assert await rows_of(engine, caller, "SELECT count(*) FROM copied") == [[40]]
 
 
 async def test_information_schema_shows_indexes_and_generated_columns(shop: Shop) -> None:

@@ -356,3 +356,17 @@ async def test_all_columns_are_those_that_are_made_too(
         assert {len(row) for row in found} == {3}, sql
     product = "SELECT (id) * 2 FROM made ORDER BY id LIMIT 1"
     assert await rows_of(shared_engine, searcher, product) == [[2]]
+
+
+async def test_a_distance_by_one_of_two_indexes_names_its_column(
+    shared_engine: Engine, searcher: Caller
+) -> None:
+    rows = pa.table({"id": [1, 2], "body": ["red", "blue"]})
+    dataset = await make_dataset(shared_engine, searcher, rows, "twice")
+    for name, width in (("one", 64), ("two", 128)):
+        options = {"index_type": "vector", "dimensions": width, "output_column": f"v_{name}"}
+        await make_index(shared_engine, searcher, dataset.id, name, ["body"], **options)
+    with pytest.raises(SqlInvalid, match="Name the column of one of them: v_one, v_two"):
+        await rows_of(shared_engine, searcher, "SELECT vector_distance(body, 'red') FROM twice")
+    sql = "SELECT id FROM twice ORDER BY vector_distance(v_two, 'red') LIMIT 1"
+    assert await rows_of(shared_engine, searcher, sql) == [[1]]
