@@ -14,6 +14,7 @@ from engine.encode.chunks import Chunk
 from engine.encode.delimited import CsvEncoder
 from engine.encode.ipc import ArrowEncoder
 from engine.encode.markdown import MarkdownEncoder
+from engine.encode.pg import PG_PREFIX, open_pg_encoder
 from engine.encode.rows import JsonRowsEncoder
 
 
@@ -47,12 +48,15 @@ def open_encoder(format_name: str, schema: pa.Schema) -> Encoder:
     """Open an encoder for one response.
 
     Args:
-        format_name: "json" (the inside of the `rows` array), "arrow", "csv" or "md".
+        format_name: "json" (the inside of the `rows` array), "arrow", "csv", "md", or for the wire of
+            Postgres "pg:" and the options of `open_pg_encoder`.
         schema: the schema of every batch to come; duplicate and zero columns are legal.
 
     Raises:
         ValueError: there is no such format.
     """
+    if format_name.startswith(PG_PREFIX):
+        return open_pg_encoder(format_name, schema)
     opener = _OPENERS.get(format_name)
     if opener is None:
         raise ValueError(f"unknown result format {format_name!r}; choose from {sorted(_OPENERS)}")
