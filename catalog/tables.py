@@ -79,6 +79,7 @@ tokens = Table(
     Column("workspace_id", ORDERED_TEXT, ForeignKey("workspaces.id")),
     Column("name", ORDERED_TEXT, nullable=False),
     Column("secret_sha256", Text, nullable=False, unique=True),
+    Column("scram_verifier", Text),
     Column("created_at", Instant, nullable=False),
     Column("revoked_at", Instant),
     _partial_index(

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, or_, select
 from catalog.errors import Conflict, NotFound
 from catalog.ids import IdKind, new_id
 from catalog.model import Token
+from catalog.scram import make_verifier
 from catalog.store.rows import columns_of, utc_now
 from catalog.store.workspaces import get_workspace
 from catalog.tables import tokens, workspaces
@@ -53,7 +54,8 @@ def create_token(
         revoked_at=None,
     )
     values = {c.name: getattr(token, c.name) for c in _COLUMNS}
-    conn.execute(tokens.insert().values(values | {"secret_sha256": _hash(secret)}))
+    proofs = {"secret_sha256": _hash(secret), "scram_verifier": make_verifier(secret).dump()}
+    conn.execute(tokens.insert().values(values | proofs))
     return token
 
 
@@ -70,6 +72,7 @@ def ensure_token(conn: Connection, organization_id: str, *, name: str, secret: s
     if known is not None:
         if known.organization_id != organization_id:
             raise Conflict("The token's secret is already in use")
+        _have_verifier(conn, known, secret)
         return known
     old = _find(
         conn, tokens.c.organization_id == organization_id, _is_live(), tokens.c.name == name
@@ -83,6 +86,30 @@ def find_token(conn: Connection, secret: str) -> Token | None:
     """Return the token of a secret; None when unknown, revoked or of a deleted workspace."""
     row = conn.execute(_live_token(), {"secret_sha256": _hash(secret)}).mappings().first()
     return None if row is None else Token(**row)
+
+
+def find_verified(conn: Connection, name_or_id: str) -> tuple[Token, str, str] | None:
+    """Return the live token of a name or id with its digest and its SCRAM verifier.
+
+    None when there is none, when several organisations have one of this name, and when it was made
+    before there were verifiers.
+    """
+    query = (
+        select(*_COLUMNS, tokens.c.secret_sha256, tokens.c.scram_verifier)
+        .outerjoin(workspaces, tokens.c.workspace_id == workspaces.c.id)
+        .where(
+            or_(tokens.c.name == name_or_id, tokens.c.id == name_or_id),
+            _is_live(),
+            workspaces.c.deleted_at.is_(None),
+            tokens.c.scram_verifier.is_not(None),
+        )
+        .limit(2)
+    )
+    rows = conn.execute(query).mappings().all()
+    if len(rows) != 1:
+        return None
+    token = Token(**{column.name: rows[0][column.name] for column in _COLUMNS})
+    return token, rows[0]["secret_sha256"], rows[0]["scram_verifier"]
 
 
 def list_tokens(conn: Connection, organization_id: str) -> tuple[Token, ...]:
@@ -110,6 +137,14 @@ def revoke_token(conn: Connection, organization_id: str, token_id_or_name: str) 
     if token is None:
         raise NotFound.of("Token", token_id_or_name)
     return _revoke(conn, token)
+
+
+def _have_verifier(conn: Connection, token: Token, secret: str) -> None:
+    """Give a token of an older release what proves it: here its secret is known."""
+    mine = tokens.c.id == token.id
+    if conn.scalar(select(tokens.c.scram_verifier).where(mine)) is None:
+        verifier = make_verifier(secret).dump()
+        conn.execute(update(tokens).where(mine).values(scram_verifier=verifier))
 
 
 def _revoke(conn: Connection, token: Token) -> Token:

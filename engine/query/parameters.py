@@ -6,15 +6,24 @@ of the text is untouched. Binding before planning is what lets table functions t
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import InvalidRequest, SqlInvalid
 from engine.query.sql_text import Unquoted
 
-_PLACEHOLDERS = Unquoted(r"(?<![\w$])\$(?P<number>\d+)")
+PLACEHOLDERS = Unquoted(r"(?<![\w$])\$(?P<number>\d+)")
+"""Finds ``$1`` and its like; the group ``number`` is the number."""
 _NUMBER_MAX = 65_535
 _INT64_MAX = 2**63 - 1
 _DECIMAL_DIGITS_MAX = 76
+
+
+@dataclass(frozen=True, slots=True)
+class SqlLiteral:
+    """A value that is written already, by whoever knows its type: one literal, in brackets if need be."""
+
+    text: str
 
 
 def bind_parameters(sql: str, values: Sequence[Any]) -> str:
@@ -22,7 +31,7 @@ def bind_parameters(sql: str, values: Sequence[Any]) -> str:
 
     Args:
         sql: text with placeholders; each number from 1 to ``len(values)``.
-        values: None, bool, int, float, str, or a flat list of these (an ARRAY).
+        values: None, bool, int, float, str, a flat list of these (an ARRAY), or literals.
 
     Raises:
         InvalidRequest: a value has no SQL literal.
@@ -34,7 +43,7 @@ def bind_parameters(sql: str, values: Sequence[Any]) -> str:
     pieces: list[str] = []
     used: set[int] = set()
     start = 0
-    for found in _PLACEHOLDERS.find(sql):
+    for found in PLACEHOLDERS.find(sql):
         number = int(found["number"][:6])
         if not 1 <= number <= min(len(values), _NUMBER_MAX):
             raise SqlInvalid(f"There is no value for the parameter ${found['number']}.")
@@ -48,10 +57,10 @@ def bind_parameters(sql: str, values: Sequence[Any]) -> str:
 
 
 def _literal(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    if value is None:
-        return "NULL"
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
+    if isinstance(value, SqlLiteral):
+        return value.text
+    if value is None or isinstance(value, bool):
+        return "NULL" if value is None else str(value).upper()
     if isinstance(value, int):
         return _integer(value)
     if isinstance(value, float):

@@ -115,6 +115,17 @@ async def list_connections(engine: Engine, caller: Caller) -> tuple[Connection, 
     return await engine.db.read(connection_store.list_connections, caller.workspace_id)
 
 
+async def schemas_of(engine: Engine, caller: Caller, name: str) -> frozenset[str] | None:
+    """Return the schemas of the connection of a name; None when there is no such connection."""
+    connection = await engine.db.read(connection_store.find_connection, caller.workspace_id, name)
+    if connection is None:
+        return None
+    tables = await engine.db.read(
+        table_store.list_tables, caller.workspace_id, connection.id, only_synced=False
+    )
+    return frozenset(table.schema_name for table in tables)
+
+
 @translated
 async def get_connection(engine: Engine, caller: Caller, connection_id: str) -> ConnectionDetail:
     """Return a connection with its counts; raise ``NotFound``."""

@@ -30,6 +30,7 @@ from catalog.store import tokens as token_store
 from catalog.store import uploads as upload_store
 from catalog.store import workspaces as workspace_store
 from catalog.store.remote_tables import FoundTable
+from engine.pg_catalog.snapshot import CatalogSnapshot
 from engine.service.data_folder import DataFolder
 from engine.service.housekeeping import Housekeeping
 from engine.service.jobs import JobRunner
@@ -53,6 +54,7 @@ V = TypeVar("V")
 IDENTITY_CACHE_S = 2.0
 VERSIONS_CACHE_S = 60.0
 _CACHE_ENTRIES_MAX = 4096
+_SNAPSHOTS_MAX = 64
 
 log = structlog.get_logger(__name__)
 
@@ -117,6 +119,7 @@ class Engine:
         tuple[str, str, str],
         tuple[int, tuple[DatasetVersion, tuple[BuiltIndex, ...]] | None],
     ]
+    pg_snapshots: TimedCache[tuple[str, str], tuple[int, CatalogSnapshot]]
     recent_vectors: RecentVectors
     remote_views: RemoteViews
     remote_tables: TimedCache[tuple[str, str, str, str], tuple[int, FoundTable | None]]
@@ -127,6 +130,7 @@ class Engine:
         self.callers = _identity_cache()
         self.versions = TimedCache(keep_s=VERSIONS_CACHE_S, entries_max=_CACHE_ENTRIES_MAX)
         self.remote_tables = TimedCache(keep_s=VERSIONS_CACHE_S, entries_max=_CACHE_ENTRIES_MAX)
+        self.pg_snapshots = TimedCache(keep_s=VERSIONS_CACHE_S, entries_max=_SNAPSHOTS_MAX)
         self.recent_vectors = RecentVectors(settings.embedding_cache_bytes)
         self.builds = KeyedLocks()
         self._stack = AsyncExitStack()

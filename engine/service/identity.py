@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from catalog.errors import NotFound
 from catalog.model import Token, Workspace
+from catalog.scram import ScramVerifier, read_verifier
 from catalog.store import tokens as token_store
 from catalog.store import workspaces as workspace_store
 from engine import errors
@@ -45,6 +46,17 @@ async def authenticate(engine: Engine, token: str) -> Credential | None:
     credential = Credential(found, f"user_{digest.hex()[:10]}")
     engine.credentials.put(digest, credential)
     return credential
+
+
+async def find_verifier(engine: Engine, name: str) -> tuple[Credential, ScramVerifier] | None:
+    """Find the token of a name or id, and what proves it without sending it; None for anybody else."""
+    if "\x00" in name or not name.isprintable():
+        return None
+    found = await engine.db.read(token_store.find_verified, name)
+    if found is None:
+        return None
+    token, digest, verifier = found
+    return Credential(token, f"user_{digest[:10]}"), read_verifier(verifier)
 
 
 @translated

@@ -17,11 +17,13 @@ from catalog.ids import IdKind, new_id, snapshot_id
 from catalog.model import QueryRun, RunStatus, SavedQueryVersion
 from catalog.store import runs as run_store
 from engine.errors import Conflict, EngineError, InvalidRequest, SqlEmpty, SqlTooComplex
+from engine.pg_catalog.snapshot import CatalogSession
 from engine.query.parameters import bind_parameters
 from engine.query.parse import ParsedSql, read_sql
 from engine.query.resolve import DATASETS, MAIN, NO_TABLES, resolve_tables
 from engine.service.context import Caller, Engine
 from engine.service.paging import read_cursor, write_cursor
+from engine.service.pg_snapshot import snapshot_for
 from engine.service.prepared import PreparedQuery, scan_of
 from engine.service.running import RunningQuery
 from engine.translate import translated
@@ -37,10 +39,13 @@ class QueryOptions:
     """How to run a query and encode its answer.
 
     Attributes:
-        format: ``json`` (rows without the surrounding brackets), ``arrow``, ``csv`` or ``md``.
+        format: ``json`` (rows without the surrounding brackets), ``arrow``, ``csv``, ``md``, or what
+            :func:`engine.encode.open_encoder` takes for the wire of Postgres.
         params: values of ``$1`` … ``$n``.
         is_async: answer with :class:`QuerySubmitted` instead of waiting.
         async_after_ms: with ``is_async``: wait this long for the answer first.
+        keeps_result: whether the rows are kept under a result id.
+        pg_session: of a Postgres client: its statements may be about the system catalogs.
     """
 
     format: str = "json"
@@ -49,6 +54,8 @@ class QueryOptions:
     params: tuple[Any, ...] = ()
     is_async: bool = False
     async_after_ms: int | None = None
+    keeps_result: bool = True
+    pg_session: CatalogSession | None = None
     saved_query: SavedQueryVersion | None = None
     database_id: str | None = None
 
@@ -84,6 +91,7 @@ class QueryAnswer:
         self.run_id = query.run.id
         self.result_id = query.result_id
         self.columns = query.columns
+        self.types = query.types
         self.body_is_complete = query.is_answered
         self.body_bytes = query.take_all() if query.is_answered else b""
 
@@ -136,7 +144,7 @@ async def run_query(
         QueryTimeout, ResourceExhausted, QueryCrashed, QueryCancelled: it was stopped.
         Overloaded: too many wait.
     """
-    _check_text(engine, sql)
+    check_text(engine, sql)
     run = _new_run(engine, caller, sql, options)
     try:
         prepared = await _prepare(engine, caller, sql, options)
@@ -218,7 +226,7 @@ async def materialize(engine: Engine, caller: Caller, sql: str) -> Path:
     Raises:
         EngineError: as :func:`run_query`.
     """
-    _check_text(engine, sql)
+    check_text(engine, sql)
     prepared = await _prepare(engine, caller, sql, QueryOptions(format="none"))
     settings = engine.settings
     limits = Limits(
@@ -259,9 +267,13 @@ async def _prepare(
     """Parse, bind and resolve: everything before a source or a worker is needed."""
     settings = engine.settings
     text = bind_parameters(sql, options.params) if options.params else sql
-    parsed: ParsedSql = read_sql(text, terms_max=settings.sql_terms_max)
     catalog = options.default_catalog or DATASETS
     schema = options.default_schema or MAIN
+    snapshot = await snapshot_for(engine, caller, text, catalog, options.pg_session)
+    if snapshot is None:
+        parsed = read_sql(text, terms_max=settings.sql_terms_max)
+    else:
+        parsed = ParsedSql(text, "select", (), is_plain=False)
     resolved = (
         await resolve_tables(
             engine, caller, parsed.tables, default_catalog=catalog, default_schema=schema
@@ -278,17 +290,23 @@ async def _prepare(
         scan=scan_of(resolved.tables, is_plain=parsed.is_plain),
         terms_max=settings.sql_terms_max if parsed.is_deferred else None,
         encoding=options.format if reads_rows else "none",
-        persist_path=str(engine.blobs.stage(".parquet")),
+        persist_path=str(engine.blobs.stage(".parquet")) if options.keeps_result else None,
         inline_bytes_max=settings.result_inline_bytes,
         memory_bytes=settings.query_memory_bytes,
         spill_bytes=settings.query_spill_bytes,
         rows_max=settings.query_rows_max,
         result_bytes_max=settings.query_result_bytes_max,
+        snapshot=snapshot,
     )
     return PreparedQuery(task, resolved.wanted, parsed)
 
 
-def _check_text(engine: Engine, sql: str) -> None:
+def check_text(engine: Engine, sql: str) -> None:
+    """See that a statement is neither empty nor longer than statements may be.
+
+    Raises:
+        SqlEmpty, SqlTooComplex: it is.
+    """
     if not sql.strip():
         raise SqlEmpty
     chars_max = engine.settings.sql_chars_max

@@ -55,6 +55,7 @@ class RunningQuery:
     """The task of one query. ``work`` is what the run board runs.
 
     Attributes:
+        types: of the columns for the wire of Postgres, as OID, size and modifier; else empty.
         is_decided: all rows are there and the success is being recorded: no cancellation counts.
         is_answered: the success is recorded, or could not be.
     """
@@ -73,9 +74,11 @@ class RunningQuery:
         self._changed = asyncio.Event()
         self._drained = asyncio.Event()
         self._attached = task.encoding != "none"
+        self._keeps = task.persist_path is not None
         self._report: dict[str, Any] = {}
         self.run = run
         self.columns: tuple[str, ...] = ()
+        self.types: tuple[tuple[int, int, int], ...] = ()
         self.warning: str | None = None
         self.error: EngineError | None = None
         self.is_decided = False
@@ -86,6 +89,11 @@ class RunningQuery:
     def result_id(self) -> str | None:
         """The kept result, once its row is committed."""
         return self.run.result_id
+
+    @property
+    def _is_named(self) -> bool:
+        """Whether the client can be told the result id, if there is to be one."""
+        return self.result_id is not None or not self._keeps
 
     @property
     def report(self) -> dict[str, Any]:
@@ -99,7 +107,7 @@ class RunningQuery:
 
     async def wait(self) -> None:
         """Wait until the answer is complete, overflows or failed."""
-        while not (self.is_answered or self.error or (self.overflows and self.result_id)):
+        while not (self.is_answered or self.error or (self.overflows and self._is_named)):
             await self._changed.wait()
             self._changed.clear()
         if self.error is not None and not self.is_answered:
@@ -186,12 +194,16 @@ class RunningQuery:
     async def _take(self, kind: Kind, body: bytes) -> None:
         match kind:
             case Kind.SCHEMA:
-                self.columns = tuple(orjson.loads(body)["columns"])
+                facts = orjson.loads(body)
+                self.columns = tuple(facts["columns"])
+                self.types = tuple(map(tuple, facts.get("types", ())))
             case Kind.BODY:
                 await self._put(body)
             case Kind.DONE:
                 self._report = orjson.loads(body)
-                if not self._report["is_inline"] and self._attached:
+                if not self._keeps:
+                    await self._answer(ResultStatus.READY)
+                elif not self._report["is_inline"] and self._attached:
                     await self._answer(ResultStatus.PROCESSING)
             case Kind.INLINE:
                 self._result = replace(self._result, inline_ipc=body, size_bytes=len(body))
@@ -208,7 +220,7 @@ class RunningQuery:
         self._chunks_bytes += len(chunk)
         if not self.overflows:
             return
-        if self.result_id is None:  # the head of a streamed answer names the result
+        if not self._is_named:  # the head of a streamed answer names the result
             await to_the_end(self._record_result(ResultStatus.PROCESSING))
         while self.overflows:
             self._drained.clear()
@@ -237,11 +249,21 @@ class RunningQuery:
             await self._answer(ResultStatus.READY)
 
     async def _record_answer(self, status: ResultStatus) -> None:
-        await self._record_result(status)
-        is_recorded = self.result_id is not None
+        if self._keeps:
+            await self._record_result(status)
+        else:
+            await self._record_run()
+        is_recorded = self._is_named
         self._is_final = is_recorded and status is not ResultStatus.PROCESSING
         self.is_answered = True
         self._changed.set()
+
+    async def _record_run(self) -> None:
+        """Record a success without a result; that it could not be is no reason to keep rows back."""
+        try:
+            await self._engine.db.append(run_store.upsert_runs, self.run)
+        except CatalogError:
+            _log.error("query.end_not_recorded", query_run_id=self.run.id)
 
     def _succeed(self) -> None:
         elapsed_ms = round((time.perf_counter() - self._started) * 1000)

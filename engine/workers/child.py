@@ -17,8 +17,10 @@ from typing import Any, assert_never
 import pyarrow as pa
 
 from engine.datasets.load import LoadSpec, load_file
+from engine.workers.catalog_statement import run_catalog_statement
 from engine.workers.channel import Channel, ParentGone
 from engine.workers.classify import classify_statement
+from engine.workers.describe import describe_statement
 from engine.workers.failures import as_engine_error, dump_failure
 from engine.workers.frames import Kind
 from engine.workers.index_build import build_indexes
@@ -29,6 +31,7 @@ from engine.workers.statement import run_statement
 from engine.workers.stored import read_rows
 from engine.workers.tasks import (
     ClassifyTask,
+    DescribeTask,
     IndexTask,
     LivePlanTask,
     LoadTask,
@@ -77,13 +80,15 @@ def _answer(task: Task, channel: Channel, sessions: Sessions) -> None:
 def _do(task: Task, channel: Channel, sessions: Sessions) -> None:
     match task:
         case QueryTask():
-            run_statement(task, channel, sessions)
+            _run_query(task, channel, sessions)
         case ReadTask():
             read_rows(task, channel)
         case LoadTask():
             channel.send_json(Kind.DONE, _load(task, channel))
         case ClassifyTask():
             channel.send_json(Kind.DONE, classify_statement(task, channel, sessions))
+        case DescribeTask():
+            channel.send_json(Kind.DONE, describe_statement(task, channel, sessions))
         case LivePlanTask():
             channel.send_json(Kind.DONE, plan_live(task, channel, sessions))
         case ProfileTask():
@@ -94,6 +99,13 @@ def _do(task: Task, channel: Channel, sessions: Sessions) -> None:
             channel.send_json(Kind.DONE, build_indexes(task, sessions, _reporter(channel)))
         case _:
             assert_never(task)
+
+
+def _run_query(task: QueryTask, channel: Channel, sessions: Sessions) -> None:
+    if task.snapshot is None:
+        run_statement(task, channel, sessions)
+    else:
+        run_catalog_statement(task, channel)
 
 
 def _reporter(channel: Channel) -> Callable[[int], None]:

@@ -1,21 +1,15 @@
-"""Plans and runs one statement inside a worker, and sends the answer while it is computed.
-
-Order of frames: SCHEMA, BODY…, DONE, then INLINE or KEPT, then END. DONE means the client has all
-its rows; keeping them may take longer.
-"""
+"""Plans and runs one statement inside a worker, over tables and over what indexes offer instead."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import orjson
 import pyarrow as pa
 from datafusion import DataFrame, ExecutionPlan, SessionContext
 
-from engine.encode import Encoder, open_encoder
-from engine.errors import ResourceExhausted
 from engine.query.duplicates import Renamed, rename_duplicates, shown_names
 from engine.query.parse import parse_sql
 from engine.workers.channel import Channel
@@ -23,8 +17,8 @@ from engine.workers.distance_sql import has_vector_distance, unwritten, write_di
 from engine.workers.failures import missing_table
 from engine.workers.frames import Kind
 from engine.workers.index_use import use_indexes
-from engine.workers.keeper import Keeper
 from engine.workers.scalar_functions import Embed
+from engine.workers.sending import send_answer
 from engine.workers.session import READ_ONLY, Sessions
 from engine.workers.tasks import (
     EmbeddedText,
@@ -35,7 +29,6 @@ from engine.workers.tasks import (
 )
 
 _ASKS_MAX = 256
-_SMALL_BYTES = 64 * 1024
 
 Ask = Callable[[tuple[str, ...]], tuple[TableBinding, ...]]
 
@@ -57,9 +50,10 @@ def run_statement(task: QueryTask, channel: Channel, sessions: Sessions) -> None
     sql = sessions.functions_of(context).scalars.take_numbers(task.sql)
     frame, renamed = plan(sql, context, sessions, ask, embedder(channel, task.embedded))
     try:
-        _answer(
-            task, _with_indexes(task, frame, renamed, context, sessions), renamed, channel, started
-        )
+        frame = _with_indexes(task, frame, renamed, context, sessions)
+        schema = display_schema(frame.schema(), renamed)
+        batches = (item.to_pyarrow() for item in frame.execute_stream())
+        send_answer(task, schema, batches, channel, started, partial(_scanned, task, frame))
     except Exception:
         failure = sessions.functions_of(context).failure
         if failure is not None:  # of a function: DataFusion hides it in a text
@@ -86,36 +80,6 @@ def _with_indexes(
             sessions.swap_back(context)
             return context.sql(renamed.sql, options=READ_ONLY)
     return again
-
-
-def _answer(
-    task: QueryTask, frame: DataFrame, renamed: Renamed, channel: Channel, started: float
-) -> None:
-    schema = _display_schema(frame.schema(), renamed)
-    channel.send_json(Kind.SCHEMA, {"columns": schema.names})
-    encoder = open_encoder(task.encoding, schema) if task.encoding != "none" else None
-    keeping = Keeper(
-        schema, task.persist_path, task.inline_bytes_max, is_patient=encoder is not None
-    )
-    with closing(keeping) as keeper:
-        rows = _stream(task, frame, schema, encoder, keeper, channel)
-        channel.send_json(
-            Kind.DONE,
-            {
-                "row_count": rows,
-                "nullable": _nullable(schema, encoder),
-                "is_inline": keeper.is_small,
-                "execution_time_ms": round((time.perf_counter() - started) * 1000),
-                **(_scanned(frame) if task.tables else {}),
-            },
-        )
-        if not keeper.is_small:
-            channel.flush()  # the client has its end before the file has one
-        kept = keeper.finish()
-        if isinstance(kept, bytes):
-            channel.send(Kind.INLINE, kept)
-        elif kept is not None:
-            channel.send_json(Kind.KEPT, {"size_bytes": kept})
 
 
 def plan(
@@ -194,71 +158,18 @@ def _written(sql: str, context: SessionContext, sessions: Sessions) -> str:
     return write_distances(sql, sessions.tables_of(context), functions.scalars.write_text)
 
 
-def _stream(
-    task: QueryTask,
-    frame: DataFrame,
-    schema: pa.Schema,
-    encoder: Encoder | None,
-    keeper: Keeper,
-    channel: Channel,
-) -> int:
-    rows = total_bytes = 0
-    if encoder is not None:
-        channel.send(Kind.BODY, encoder.begin())
-    for item in frame.execute_stream():
-        batch = item.to_pyarrow()
-        if batch.num_rows == 0:
-            continue
-        size_bytes = batch.get_total_buffer_size()
-        if size_bytes > _SMALL_BYTES:  # a view or a slice may share most of its buffers
-            size_bytes = batch.nbytes
-        rows += batch.num_rows
-        total_bytes += size_bytes
-        _check_size(task, rows, total_bytes)
-        if not batch.schema.equals(schema):
-            batch = pa.RecordBatch.from_arrays(batch.columns, schema=_with_types(schema, batch))
-        keeper.add(batch, size_bytes)
-        if encoder is not None:
-            for chunk in encoder.encode(batch):
-                channel.send(Kind.BODY, chunk)
-    if encoder is not None:
-        channel.send(Kind.BODY, encoder.finish())
-    return rows
-
-
-def _check_size(task: QueryTask, rows: int, size_bytes: int) -> None:
-    if rows > task.rows_max:
-        raise ResourceExhausted(f"The query returns more than {task.rows_max} rows. Add a LIMIT.")
-    if size_bytes > task.result_bytes_max:
-        raise ResourceExhausted(
-            f"The query returns more than {task.result_bytes_max} bytes. Add a LIMIT."
-        )
-
-
-def _display_schema(schema: pa.Schema, renamed: Renamed) -> pa.Schema:
+def display_schema(schema: pa.Schema, renamed: Renamed) -> pa.Schema:
+    """Return a schema with the names that the statement gave its columns."""
     if not renamed.aliases:
         return schema
     names = shown_names(schema.names, renamed)
     return pa.schema([f.with_name(name) for f, name in zip(schema, names, strict=True)])
 
 
-def _with_types(schema: pa.Schema, batch: pa.RecordBatch) -> pa.Schema:
-    """The plan names the columns; the batches know their physical types (views, dictionaries)."""
-    if schema.types == batch.schema.types:
-        return schema
-    return pa.schema(
-        [field.with_type(kind) for field, kind in zip(schema, batch.schema.types, strict=True)]
-    )
-
-
-def _nullable(schema: pa.Schema, encoder: Encoder | None) -> list[bool]:
-    """NaN and infinities are null in JSON, so such a column is nullable there."""
-    widened = getattr(encoder, "nan_columns", None) or [False] * len(schema)
-    return [field.nullable or wide for field, wide in zip(schema, widened, strict=True)]
-
-
-def _scanned(frame: DataFrame) -> dict[str, Any]:
+def _scanned(task: QueryTask, frame: DataFrame) -> dict[str, Any]:
     """Bytes read from files, and rows the scans handed on; nothing where the plan does not tell."""
+    if not task.tables:
+        return {}
     bytes_scanned = rows_scanned = 0
     for leaf in _leaves(frame.execution_plan()):
         metrics = leaf.metrics()

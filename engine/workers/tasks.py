@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from catalog.index_model import IndexType, Metric, VectorStorage
 from engine.arrow_types import read_schema
+from engine.pg_catalog.snapshot import CatalogSnapshot
 from engine.workers.pure_data import dump_data, load_data
 
 
@@ -110,7 +111,7 @@ class QueryTask:
 
     ``encoding`` is ``json``, ``arrow``, ``csv``, ``md`` or ``none`` (no body). ``persist_path`` is
     where rows go as Parquet when they are more than ``inline_bytes_max`` of Arrow data; None keeps
-    nothing.
+    nothing. With a ``snapshot`` the statement is about the system catalogs of Postgres, and no table.
     """
 
     sql: str
@@ -127,6 +128,7 @@ class QueryTask:
     rows_max: int
     result_bytes_max: int
     embedded: tuple[EmbeddedText, ...] = ()
+    snapshot: CatalogSnapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,17 @@ class ClassifyTask:
     default_catalog: str
     default_schema: str
     terms_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeTask:
+    """Say what a statement takes and gives: see ``engine.workers.describe``."""
+
+    sql: str
+    tables: tuple[TableBinding, ...]
+    default_catalog: str
+    default_schema: str
+    snapshot: CatalogSnapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +285,7 @@ Task = (
     | ReadTask
     | LoadTask
     | ClassifyTask
+    | DescribeTask
     | ProfileTask
     | LivePlanTask
     | TextsTask
@@ -283,6 +297,7 @@ _TASKS: dict[str, type[Task]] = {
     "read": ReadTask,
     "load": LoadTask,
     "classify": ClassifyTask,
+    "describe": DescribeTask,
     "profile": ProfileTask,
     "live_plan": LivePlanTask,
     "texts": TextsTask,

@@ -48,6 +48,8 @@ def main() -> None:
     else:
         stored = [*map(Path, _OF_DRIVERS), *readable]
         written = [data_folder / "staging"]
+    if kind == "query":  # what looks at the machine when it is opened, and dies where it may not
+        importlib.import_module("engine.pg_catalog.instance").open_instance()
     walls = sandbox.confine(
         readable=[*_interpreter_files(), *stored],
         writable=[*written, Path("/dev/null")],

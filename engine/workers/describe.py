@@ -1,0 +1,107 @@
+"""Says what a statement takes and gives, in the types of Postgres, without running it.
+
+The types of parameters are those that planning inferred from where they stand. The trap: a subquery inside an
+expression is no input of a plan node, so a parameter in it may be missed; its type is then not known.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+from datafusion import LogicalPlan
+from datafusion.expr import Expr
+
+from engine.encode.pg.pg_types import pg_type_of
+from engine.pg_catalog.answer import answer_catalog_statement
+from engine.workers.channel import Channel
+from engine.workers.session import Sessions
+from engine.workers.statement import asker, display_schema, embedder, plan
+from engine.workers.tasks import DescribeTask, ScanMode
+
+_LIMIT = re.compile(r"(?:skip|fetch)=\$(\d+)")
+_INT8 = 20
+_LEAVES = frozenset({"Column", "Literal", "ScalarVariable", "OuterReferenceColumn", "Wildcard"})
+
+
+def describe_statement(task: DescribeTask, channel: Channel, sessions: Sessions) -> dict[str, Any]:
+    """Do a task.
+
+    Returns:
+        ``columns``: name, OID, size and modifier of each; ``parameters``: OIDs by number, as far as
+        they are known.
+    """
+    if task.snapshot is not None:
+        schema = answer_catalog_statement(task.snapshot, task.sql).schema
+        return {"columns": _columns(schema), "parameters": {}}
+    context = sessions.open(
+        task.tables,
+        default_catalog=task.default_catalog,
+        default_schema=task.default_schema,
+        memory_bytes=None,
+        scan=ScanMode.SINGLE,
+        sql=task.sql,
+    )
+    frame, renamed = plan(task.sql, context, sessions, asker(channel), embedder(channel))
+    schema = display_schema(frame.schema(), renamed)
+    return {"columns": _columns(schema), "parameters": dict(_parameters(frame.logical_plan()))}
+
+
+def _columns(schema: pa.Schema) -> list[tuple[str, int, int, int]]:
+    types = [pg_type_of(field.type, field.metadata) for field in schema]
+    return [
+        (field.name, kind.oid, kind.size, kind.modifier)
+        for field, kind in zip(schema, types, strict=True)
+    ]
+
+
+def _parameters(root: LogicalPlan) -> Iterator[tuple[str, int]]:
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        waiting += node.inputs()
+        for expr in _expressions(node):
+            yield from _placeholders(expr)
+        for number in _LIMIT.findall(node.display()):
+            yield number, _INT8
+
+
+def _expressions(node: LogicalPlan) -> Iterator[Expr]:
+    variant: Any = node.to_variant()
+    match type(variant).__name__:
+        case "Filter":
+            yield variant.predicate()
+        case "Projection":
+            yield from variant.projections()
+        case "Aggregate":
+            yield from variant.group_by_exprs()
+            yield from variant.aggregate_exprs()
+        case "Sort":
+            yield from (key.expr() for key in variant.sort_exprs())
+        case "Join":
+            yield from (side for pair in variant.on() for side in pair)
+            if (condition := variant.filter()) is not None:
+                yield condition
+        case "Window":
+            yield from variant.windowed_exprs()
+        case "Values":
+            yield from (value for row in variant.values() for value in row)
+
+
+def _placeholders(root: Expr) -> Iterator[tuple[str, int]]:
+    waiting = [root]
+    while waiting:
+        expr = waiting.pop()
+        kind = expr.variant_name()
+        if kind == "Placeholder":
+            variant: Any = expr.to_variant()
+            field = variant.field()
+            if field is not None:
+                yield variant.id().removeprefix("$"), pg_type_of(field.type).oid
+        elif kind == "Alias":
+            waiting.append(expr.to_variant().expr())
+        elif kind not in _LEAVES:  # of which each is its own operand
+            try:
+                waiting += expr.rex_call_operands()
+            except Exception:  # noqa: BLE001, S112 - a kind of expression without operands
+                continue
