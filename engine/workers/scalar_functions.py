@@ -13,6 +13,7 @@ import pyarrow as pa
 from datafusion import SessionContext, udf
 
 from engine.errors import EngineError, SqlInvalid
+from engine.functions import register_functions
 from engine.indexes.analyzers import DEFAULT_LANGUAGE
 from engine.indexes.distances import distance_array
 from engine.indexes.highlight import highlight
@@ -47,6 +48,7 @@ class ScalarFunctions:
 
     def register(self, context: SessionContext) -> None:
         """Make the functions known to a context."""
+        register_functions(context, self._note)
         number, text = pa.int64(), pa.string()
         for name, metric in DISTANCES.items():
             distance = partial(self._distance, metric)
@@ -78,6 +80,9 @@ class ScalarFunctions:
         if (how, text) not in self._texts:
             self._texts[how, text] = self._embed(how, text)
         return f"{_TEXT_FUNCTION}({[*self._texts].index((how, text))})"
+
+    def _note(self, failure: EngineError) -> None:
+        self.failure = failure
 
     def _distance(self, metric: str, left: _Column, right: _Column) -> _Column:
         try:
