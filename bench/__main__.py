@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.common import OUT_FOLDER, ROOT
 
-_NAMES = ("http_query", "tpch", "encode", "load", "sync", "listings", "search")
+_NAMES = ("http_query", "tpch", "encode", "load", "sync", "listings", "search", "pgwire")
 
 
 def main() -> int:
