@@ -18,6 +18,8 @@ from bench.common import ROOT
 
 TOKEN = "tm_bench_key_000000000000000000000000"  # noqa: S105 - of a server that lives for minutes
 _HOST = "127.0.0.1"
+# Other doors are opened by who measures them.
+_ALONE = {"PG_PORT": "0", "FLIGHT_PORT": "0"}
 _START_TIMEOUT_S = 60
 _STOP_TIMEOUT_S = 60
 _ANSWER_TIMEOUT_S = 3600
@@ -156,7 +158,12 @@ def serving(
     data_folder = (out_folder / "data").absolute()
     shutil.rmtree(data_folder, ignore_errors=True)
     port = free_port()
-    settings = {"DATA_DIR": str(data_folder), "API_KEY": TOKEN, **(changed_settings or {})}
+    settings = {
+        "DATA_DIR": str(data_folder),
+        "API_KEY": TOKEN,
+        **_ALONE,
+        **(changed_settings or {}),
+    }
     environment = {f"TIDEMILL_{name}": value for name, value in settings.items()}
     command = [sys.executable, "-c", _PROGRAM, str(port)]
     with running(command, port, out_folder / "server.log", environment, path="/health") as pid:

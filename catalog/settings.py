@@ -66,6 +66,28 @@ class Settings(BaseSettings):
         5000, ge=1, description="Requests per second of one workspace; past it 429."
     )
 
+    pg_port: int = Field(
+        5433, ge=0, le=65_535, description="Port for Postgres clients; 0 = none are let in."
+    )
+    pg_connections_max: int = Field(
+        1_000, ge=1, description="Postgres clients at one time; past it they are refused."
+    )
+    pg_tls_certificate: Path | None = Field(
+        None, description="PEM file of the certificate for Postgres clients; empty = no TLS."
+    )
+    pg_tls_key: Path | None = Field(
+        None, description="PEM file of its key; empty = in the file of the certificate."
+    )
+    pg_tls_required: bool = Field(
+        False, description="Whether Postgres clients without TLS are refused."
+    )
+    flight_port: int = Field(
+        31338,
+        ge=0,
+        le=65_535,
+        description="Port for Arrow Flight SQL clients; 0 = none are let in.",
+    )
+
     query_timeout_s: float = Field(60.0, gt=0, description="Wall time of one query in seconds.")
     query_memory_bytes: int = Field(
         2 * GIB, ge=64 * MIB, description="Memory of one query's worker, in bytes."

@@ -31,6 +31,7 @@ from catalog.settings import Settings
 from engine.errors import EngineError, InvalidRequest
 from server import probes
 from server.door import Door
+from server.doors import Doors
 from server.errors import MethodUnknown, PathUnknown, render
 from server.middleware import LastResort, RequestBoundary
 from server.observe import configure_logging
@@ -90,10 +91,10 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
-    """Serve HTTP until SIGTERM or SIGINT, then drain and return.
+    """Serve HTTP, Postgres and Flight SQL clients until SIGTERM or SIGINT, then drain and return.
 
     Args:
-        settings: of this process.
+        settings: of this process; they name the ports of the other two.
         host: address to listen on.
         port: 0 = any free port, told in the log event ``server.ready``.
     """
@@ -128,11 +129,12 @@ class HotRoute(Route):
 
 
 class DrainingServer(uvicorn.Server):
-    """A uvicorn server that keeps answering while its last requests finish."""
+    """A uvicorn server that keeps answering while its last requests finish, and the doors beside it."""
 
     def __init__(self, config: uvicorn.Config, door: Door) -> None:
         super().__init__(config)
         self._door = door
+        self._doors = Doors(door)
 
     @override
     async def startup(self, sockets: list[socket] | None = None) -> None:
@@ -140,7 +142,8 @@ class DrainingServer(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
-            _log.info("server.ready", host=host, port=port)
+            ports = await self._doors.open(host)
+            _log.info("server.ready", host=host, port=port, **ports)
 
     @override
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -155,9 +158,14 @@ class DrainingServer(uvicorn.Server):
         timeout_s = self._door.settings.drain_timeout_s
         _log.info("server.draining", timeout_s=timeout_s)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._door.wait_idle(), timeout_s)
+            await asyncio.wait_for(self._drain(), timeout_s)
+        await self._doors.close()
         await super().shutdown(sockets)
         _log.info("server.stopped")
+
+    async def _drain(self) -> None:
+        await self._doors.drain()
+        await self._door.wait_idle()
 
 
 def _layers(door: Door) -> list[Middleware]:

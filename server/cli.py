@@ -82,10 +82,26 @@ def _root(
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 = any free one.", min=0, max=65535)] = 8000,
+    pg_port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port for Postgres clients; 0 = none. [default: $TIDEMILL_PG_PORT or 5433]",
+            min=0,
+            max=65535,
+        ),
+    ] = None,
+    flight_port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port for Flight SQL clients; 0 = none. [default: $TIDEMILL_FLIGHT_PORT or 31338]",
+            min=0,
+            max=65535,
+        ),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Serve HTTP until SIGTERM or Ctrl-C."""
-    settings = settings_of(data_dir)
+    """Serve HTTP, Postgres and Flight SQL clients until SIGTERM or Ctrl-C."""
+    settings = settings_of(data_dir, pg_port=pg_port, flight_port=flight_port)
     from server.commands.serving import serve_here  # noqa: PLC0415 - lazy, as the module says
 
     serve_here(settings, host, port)

@@ -3,12 +3,14 @@
 Real facts (chemical elements, their names and uses, countries) are uploaded as CSV, JSON
 and Parquet, joined with generated TPC-H tables, asked, kept, read back, saved and versioned. Other
 TPC-H tables are put into a Postgres, which is connected and asked live and by copies. What elements are
-used for is indexed, and searched by words, by meaning and by both. Whatever happens the server and Postgres are ended and their temporary folders removed. The server gets no
-``TIDEMILL_*`` of the caller: the demo looks the same everywhere.
+used for is indexed, and searched by words, by meaning and by both. At the end psql asks. Whatever happens the
+server and Postgres are ended and their temporary folders removed. The server gets no ``TIDEMILL_*`` of the
+caller: the demo looks the same everywhere.
 """
 
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -34,6 +36,7 @@ from server.demo_postgres import (
     fill_postgres,
     starting_postgres,
 )
+from server.demo_psql import show_psql
 from server.demo_questions import Question, ask, show_time
 from server.demo_search import SEARCH_STEPS, show_searches
 
@@ -147,7 +150,8 @@ def run_demo(data_dir: Path | None) -> None:
             scratch = Path(
                 stack.enter_context(tempfile.TemporaryDirectory(prefix="tidemill-tpch-"))
             )
-            client = stack.enter_context(_served(folder.absolute(), console))
+            pg_port = _free_port()
+            client = stack.enter_context(_served(folder.absolute(), console, pg_port))
             with console.status("Generating TPC-H tables"):
                 _generate_tpch(tpch_generator, "parquet", TPCH_TABLES, scratch)
             _load(client, console, scratch)
@@ -161,6 +165,8 @@ def run_demo(data_dir: Path | None) -> None:
             else:
                 _generate_tpch(tpch_generator, "csv", tuple(POSTGRES_TABLES), scratch)
                 _connect(client, console, postgres, scratch)
+            token = (folder / API_KEY_FILE).read_text(encoding="utf-8").strip()
+            show_psql(console, len(QUESTIONS) + 9 + SEARCH_STEPS, port=pg_port, token=token)
             elapsed_s = time.perf_counter() - started
         console.print(
             f"\nDone in {elapsed_s:.1f} s; everything it started has ended.", highlight=False
@@ -174,7 +180,7 @@ def run_demo(data_dir: Path | None) -> None:
 
 
 @contextmanager
-def _served(folder: Path, console: Console) -> Iterator[Client]:
+def _served(folder: Path, console: Console, pg_port: int) -> Iterator[Client]:
     """Run a server on a free port for as long as the block runs."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = folder / "demo.log"
@@ -183,7 +189,8 @@ def _served(folder: Path, console: Console) -> Iterator[Client]:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             (
                 *(sys.executable, "-m", "server.cli", "serve"),
-                *("--port", "0", "--data-dir", str(folder)),
+                *("--port", "0", "--pg-port", str(pg_port), "--flight-port", "0"),
+                *("--data-dir", str(folder)),
             ),
             cwd=_PACKAGE_ROOT,
             # Postgres is on this machine, where no connection may lead unless the operator says so.
@@ -203,6 +210,12 @@ def _served(folder: Path, console: Console) -> Iterator[Client]:
             yield client
     finally:
         _end(process)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _wait_for_port(process: "subprocess.Popen[bytes]", log: Path) -> int:

@@ -30,6 +30,6 @@ def ask(client: Client, console: Console, number: int, question: Question) -> No
     show_time(console, elapsed_ms, f"{answer['execution_time_ms']} ms in the worker")
 
 
-def show_time(console: Console, elapsed_ms: float, what: str) -> None:
-    """Show how long something took."""
-    console.print(f"{elapsed_ms:.0f} ms over HTTP; {what}", style="green", highlight=False)
+def show_time(console: Console, elapsed_ms: float, what: str, through: str = "over HTTP; ") -> None:
+    """Show how long something took, and through which door."""
+    console.print(f"{elapsed_ms:.0f} ms {through}{what}", style="green", highlight=False)

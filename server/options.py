@@ -29,12 +29,23 @@ WorkspaceId = Annotated[
 
 
 def settings_of(
-    data_dir: Path | None = None, url: str | None = None, workspace: str | None = None
+    data_dir: Path | None = None,
+    url: str | None = None,
+    workspace: str | None = None,
+    *,
+    pg_port: int | None = None,
+    flight_port: int | None = None,
 ) -> "Settings":
     """Read the settings; an option that was given comes before the environment."""
     from catalog.settings import Settings  # noqa: PLC0415 - help shall be quick
 
-    chosen: dict[str, Any] = {"data_dir": data_dir, "url": url, "workspace": workspace}
+    chosen: dict[str, Any] = {
+        "data_dir": data_dir,
+        "url": url,
+        "workspace": workspace,
+        "pg_port": pg_port,
+        "flight_port": flight_port,
+    }
     return Settings(**{name: value for name, value in chosen.items() if value is not None})
 
 

@@ -24,7 +24,8 @@ def serve_here(settings: Settings, host: str, port: int) -> None:
         EngineError: the data folder is in use, or the catalog cannot be opened.
     """
     configure_logging(settings)
-    _check_free(host, port)
+    for each in (port, settings.pg_port, settings.flight_port):
+        _check_free(host, each)
     DataFolder.open(settings.data_dir).lock().close()
     asyncio.run(_check_catalog(settings))
     _introduce(settings, host, port)
@@ -49,9 +50,11 @@ async def _check_catalog(settings: Settings) -> None:
 def _introduce(settings: Settings, host: str, port: int) -> None:
     folder = settings.data_dir.absolute()
     token = "TIDEMILL_API_KEY" if settings.api_key is not None else folder / API_KEY_FILE
+    others = {"Postgres": settings.pg_port, "Flight SQL": settings.flight_port}
+    clients = "".join(f"\n{name} clients: {host}:{at}" for name, at in others.items() if at)
     place = f"http://{host}:{port}" if port else f"a free port of {host}, named in the log"
     Console(stderr=True).print(
-        f"Tidemill on {place} (API page at /docs)\nData folder: {folder}\nAPI token: {token}",
+        f"Tidemill on {place} (API page at /docs){clients}\nData folder: {folder}\nAPI token: {token}",
         markup=False,
         highlight=False,
         soft_wrap=True,

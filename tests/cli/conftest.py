@@ -34,6 +34,7 @@ def tidemill() -> Run:
 
     def run(*arguments: object, stdin: bytes = b"", **settings: object) -> Finished:
         plain = {k: v for k, v in os.environ.items() if not k.startswith("TIDEMILL_")}
+        plain |= {"TIDEMILL_PG_PORT": "0", "TIDEMILL_FLIGHT_PORT": "0"}  # others may have them
         chosen = {f"TIDEMILL_{name.upper()}": str(value) for name, value in settings.items()}
         return subprocess.run(
             [sys.executable, "-m", "server.cli", *map(str, arguments)],
