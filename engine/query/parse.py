@@ -123,6 +123,7 @@ _BEFORE_ALL = {_T.SELECT, _T.DISTINCT, _T.ALL, _T.COMMA, _T.DOT}
 _NAMES = {_T.VAR, _T.IDENTIFIER}
 _BEFORE_ALIAS = {_T.ALIAS, _T.R_PAREN, *_NAMES}
 _TABLE_ENDS = {_T.VAR, _T.IDENTIFIER, _T.R_PAREN}
+_OUTER_SIDES = {_T.RIGHT, _T.FULL}
 _TABLES_VIEW = (("information_schema", "tables"),)
 _FIRST_WORD = re.compile(r"\w+|\(")
 
@@ -177,7 +178,7 @@ def parse_sql(sql: str, *, terms_max: int) -> ParsedSql:
         StatementForbidden: not a read-only statement, or more than one.
         SqlTooComplex: longer chains or deeper nesting than allowed.
         SqlInvalid: the text does not split into tokens, starts with no statement's word, or has
-            TABLESAMPLE.
+            what DataFusion answers wrongly: TABLESAMPLE, or an outer join by USING from the right.
 
     >>> parse_sql("SELECT * FROM a JOIN b.c ON true;", terms_max=10).tables
     (('a',), ('b', 'c'))
@@ -193,6 +194,7 @@ def parse_sql(sql: str, *, terms_max: int) -> ParsedSql:
         raise StatementForbidden("Only one statement per request is allowed.")
     _check_size(tokens, terms_max)
     _check_sampling(tokens)
+    _check_joins(tokens)
     text = sql[: start + tokens[-1].end + 1] if tokens else sql
     if kind == "show":
         return _parse_show(tokens)
@@ -320,6 +322,35 @@ def _check_sampling(tokens: list[Token]) -> None:
             is_sample = ahead == [_T.L_PAREN, _T.NUMBER] and before in _TABLE_ENDS
         if is_sample:
             raise SqlInvalid("TABLESAMPLE is not supported. Use WHERE random() < 0.1 instead.")
+
+
+def _check_joins(tokens: list[Token]) -> None:
+    """DataFusion takes the key of RIGHT and FULL JOIN … USING from the left, where it is NULL."""
+    for index, token in enumerate(tokens):
+        if token.token_type not in _OUTER_SIDES:
+            continue
+        is_natural = index > 0 and tokens[index - 1].token_type is _T.NATURAL
+        if is_natural or _condition_of_join(tokens, index + 1) is _T.USING:
+            side = token.text.upper()
+            raise SqlInvalid(
+                f"{side} JOIN with USING or NATURAL is not supported. Write ON, and the key as "
+                "COALESCE of both."
+            )
+
+
+def _condition_of_join(tokens: list[Token], start: int) -> TokenType | None:
+    """Return whether ON or USING follows the table of the join whose side is before ``start``."""
+    if all(token.token_type is not _T.JOIN for token in tokens[start : start + 2]):
+        return None  # a function or a name that is called so
+    depth = 0
+    for token in tokens[start:]:
+        kind = token.token_type
+        depth += (kind is _T.L_PAREN) - (kind is _T.R_PAREN)
+        if depth < 0:
+            return None
+        if depth == 0 and kind in (_T.ON, _T.USING):
+            return kind
+    return None
 
 
 def _parse_show(tokens: list[Token]) -> ParsedSql:

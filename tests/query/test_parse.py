@@ -105,6 +105,30 @@ def test_sampling_is_refused_and_a_column_of_that_name_is_not() -> None:
 @pytest.mark.parametrize(
     "sql",
     [
+        "SELECT * FROM a RIGHT JOIN b USING (id)",
+        "SELECT * FROM a FULL OUTER JOIN b USING (id)",
+        "SELECT * FROM a JOIN b ON a.x = b.x RIGHT OUTER JOIN (SELECT 1 AS id) c USING (id)",
+        "SELECT * FROM a NATURAL FULL JOIN b",
+    ],
+)
+def test_joins_that_would_take_the_key_from_the_wrong_side_are_refused(sql: str) -> None:
+    with pytest.raises(SqlInvalid, match="JOIN with USING or NATURAL is not supported"):
+        parse_sql(sql, terms_max=100)
+
+
+def test_other_joins_and_names_like_their_sides_are_not() -> None:
+    for sql in (
+        "SELECT right(name, 2), left(name, 1) FROM a LEFT JOIN b USING (id)",
+        "SELECT * FROM a RIGHT JOIN b ON a.id = b.id JOIN c USING (id)",
+        "SELECT * FROM (SELECT 1 AS id) a FULL JOIN b ON a.id = b.id",
+        'SELECT "right" FROM a NATURAL JOIN b',
+    ):
+        assert parse_sql(sql, terms_max=100).kind == "select"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
         "SELECT " + "+".join(["1"] * 102),
         "SELECT 1 WHERE " + " OR ".join(["1 = 1"] * 102),
         "SELECT " + "NOT " * 101 + "true",

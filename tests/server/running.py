@@ -56,7 +56,14 @@ def server_command() -> list[str]:
 
 def server_environment(data_dir: Path, settings: Mapping[str, object]) -> dict[str, str]:
     """Where it finds the code, and its settings by their names without the prefix."""
-    chosen = {"DATA_DIR": data_dir, "API_KEY": TOKEN, "WORKERS": 2, "PG_PORT": 0, "FLIGHT_PORT": 0, **settings}
+    chosen = {
+        "DATA_DIR": data_dir,
+        "API_KEY": TOKEN,
+        "WORKERS": 2,
+        "PG_PORT": 0,
+        "FLIGHT_PORT": 0,
+        **settings,
+    }
     named = {f"TIDEMILL_{name.upper()}": str(value) for name, value in chosen.items()}
     return {**os.environ, "PYTHONPATH": str(_ROOT), **named}
 
