@@ -357,6 +357,7 @@ _SYSTEM: dict[str, Replace] = {
     "format_type": _format_type,
     "generate_subscripts": _subscripts,
     "getdatabaseencoding": _always(lambda: text("UTF8")),
+    "pg_advisory_unlock_all": _always(lambda: text("")),  # nothing is ever locked
     "pg_backend_pid": lambda _, context: _int(context.snapshot.session.backend_pid),
     "pg_char_to_encoding": _always(lambda: _int(6)),
     "pg_conf_load_time": _started,

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import InvalidRequest, SqlInvalid
-from engine.query.sql_text import Unquoted
+from engine.query.sql_text import PLACEHOLDERS
 
-PLACEHOLDERS = Unquoted(r"(?<![\w$])\$(?P<number>\d+)")
-"""Finds ``$1`` and its like; the group ``number`` is the number."""
 _NUMBER_MAX = 65_535
 _INT64_MAX = 2**63 - 1
 _DECIMAL_DIGITS_MAX = 76

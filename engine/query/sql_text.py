@@ -40,6 +40,10 @@ class Unquoted:
                 yield match
 
 
+PLACEHOLDERS = Unquoted(r"(?<![\w$])\$(?P<number>\d+)")
+"""Finds ``$1`` and its like; the group ``number`` is the number."""
+
+
 def comment_end(sql: str, start: int) -> int:
     """Return where the block comment that begins at ``start`` ends: in Postgres they nest."""
     depth = 0

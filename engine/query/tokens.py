@@ -12,7 +12,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from engine.errors import SqlInvalid
 from engine.query.number_lists import blank_numbers
-from engine.query.sql_text import comment_end
+from engine.query.sql_text import PLACEHOLDERS, comment_end
 
 _DIALECT = Dialect.get_or_raise("postgres")
 _BLANK = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|;)*")
@@ -31,12 +31,24 @@ def tokenize(sql: str) -> list[Token]:
     if "\x00" in sql:
         raise SqlInvalid("SQL must not contain NUL characters.")
     try:
-        tokens = _DIALECT.tokenize(blank_numbers(sql))
+        tokens = _DIALECT.tokenize(_as_names(blank_numbers(sql)))
     except SqlglotError as error:
         raise SqlInvalid("SQL parse error: " + str(error).partition("\n")[0]) from None
     while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
         tokens.pop()
     return tokens
+
+
+def _as_names(sql: str) -> str:
+    """Write ``$1`` as ``_1``: of ``$1,$2`` sqlglot takes ``$1,$`` for the beginning of a text."""
+    if "$" not in sql:
+        return sql
+    pieces: list[str] = []
+    at = 0
+    for found in PLACEHOLDERS.find(sql):
+        pieces += (sql[at : found.start()], "_", found["number"])
+        at = found.end()
+    return "".join((*pieces, sql[at:]))
 
 
 def body_start(sql: str) -> int:

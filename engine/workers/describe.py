@@ -14,12 +14,18 @@ from datafusion.expr import Expr
 
 from engine.encode.pg.pg_types import pg_type_of
 from engine.pg_catalog.answer import answer_catalog_statement
+from engine.pg_catalog.pg_types import type_name_of, types_by_name
+from engine.query.sql_text import Unquoted
 from engine.workers.channel import Channel
 from engine.workers.session import Sessions
 from engine.workers.statement import asker, display_schema, embedder, plan
 from engine.workers.tasks import DescribeTask, ScanMode
 
 _LIMIT = re.compile(r"(?:skip|fetch)=\$(\d+)")
+_CAST = Unquoted(
+    r"(?<![\w$])\$(?P<number>\d+)\s*::\s*(?P<type>[a-zA-Z_]\w*(?:[ ]+[a-zA-Z_]\w*)*)(?P<array>\[\])?"
+)
+_TYPE_WORDS_MAX = 4
 _INT8 = 20
 _LEAVES = frozenset({"Column", "Literal", "ScalarVariable", "OuterReferenceColumn", "Wildcard"})
 
@@ -33,7 +39,7 @@ def describe_statement(task: DescribeTask, channel: Channel, sessions: Sessions)
     """
     if task.snapshot is not None:
         schema = answer_catalog_statement(task.snapshot, task.sql).schema
-        return {"columns": _columns(schema), "parameters": {}}
+        return {"columns": _columns(schema), "parameters": dict(_cast_parameters(task.sql))}
     context = sessions.open(
         task.tables,
         default_catalog=task.default_catalog,
@@ -44,7 +50,8 @@ def describe_statement(task: DescribeTask, channel: Channel, sessions: Sessions)
     )
     frame, renamed = plan(task.sql, context, sessions, asker(channel), embedder(channel))
     schema = display_schema(frame.schema(), renamed)
-    return {"columns": _columns(schema), "parameters": dict(_parameters(frame.logical_plan()))}
+    known = dict(_parameters(frame.logical_plan()))
+    return {"columns": _columns(schema), "parameters": known | dict(_cast_parameters(task.sql))}
 
 
 def _columns(schema: pa.Schema) -> list[tuple[str, int, int, int]]:
@@ -53,6 +60,17 @@ def _columns(schema: pa.Schema) -> list[tuple[str, int, int, int]]:
         (field.name, kind.oid, kind.size, kind.modifier)
         for field, kind in zip(schema, types, strict=True)
     ]
+
+
+def _cast_parameters(sql: str) -> Iterator[tuple[str, int]]:
+    """Yield the types that parameters are cast to where they stand: ``$1::timestamptz``."""
+    for found in _CAST.find(sql):
+        words = found["type"].split()
+        for count in range(min(len(words), _TYPE_WORDS_MAX), 0, -1):
+            name = type_name_of(" ".join(words[:count]) + (found["array"] or ""))
+            if name is not None:
+                yield found["number"], types_by_name()[name].oid
+                break
 
 
 def _parameters(root: LogicalPlan) -> Iterator[tuple[str, int]]:

@@ -103,11 +103,14 @@ class Connection(asyncio.Protocol):
 
     # -- the life of the connection
 
-    async def serve(self) -> None:
-        """Answer the client until it goes away or is refused; never raises but for cancellation."""
+    async def serve(self, refusal: PgError | None = None) -> None:
+        """Answer the client until it goes away or is refused; never raises but for cancellation.
+
+        With a ``refusal`` there will be no session; the client is told once it listens for errors.
+        """
         try:
             async with asyncio.timeout(_LOGIN_S):
-                settings = await self._log_in()
+                settings = await self._log_in(refusal)
             if settings is not None:
                 await self._answer()
         except ConnectionGone:
@@ -128,11 +131,6 @@ class Connection(asyncio.Protocol):
             if self._session is not None:
                 await self._session.aclose()
             self._transport.close()
-
-    async def refuse(self, error: PgError) -> None:
-        """Say why there is no session, and hang up."""
-        await self._say_last(error)
-        self._transport.close()
 
     def interrupt(self) -> None:
         """Stop what the session does."""
@@ -195,10 +193,12 @@ class Connection(asyncio.Protocol):
 
     # -- the beginning
 
-    async def _log_in(self) -> SessionSettings | None:
+    async def _log_in(self, refusal: PgError | None) -> SessionSettings | None:
         startup = await self._start()
         if startup is None:
             return None
+        if refusal is not None:
+            raise refusal
         if startup.major != _MAJOR:
             raise FatalPgError(
                 f"unsupported frontend protocol {startup.major}.{startup.minor}", "0A000"

@@ -124,9 +124,9 @@ class PgDoor:
 
     async def _serve(self, connection: Connection) -> None:
         try:
-            if len(self._served) > self._door.settings.pg_connections_max:
-                await connection.refuse(FatalPgError("sorry, too many clients already", "53300"))
-            else:
-                await connection.serve()
+            is_full = len(self._served) > self._door.settings.pg_connections_max
+            await connection.serve(
+                FatalPgError("sorry, too many clients already", "53300") if is_full else None
+            )
         finally:
             self._known.pop(connection.process_id, None)

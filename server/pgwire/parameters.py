@@ -9,13 +9,15 @@ import struct
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, localcontext
 
 from engine.query.parameters import SqlLiteral
 from server.pgwire.errors import PgError
 
 _NUMBER = re.compile(r"\s*[+-]?\d+\s*")
 _DIGITS_MAX = 76
+_CONTEXT_DIGITS = 1_000
+_CLOCK = re.compile(r"([+-]?)(\d+):(\d{2})(?::(\d{2}(?:\.\d+)?))?")
 _SECOND_US = 1_000_000
 _DAY_US = 86_400 * _SECOND_US
 _EPOCH = date(2000, 1, 1)
@@ -120,7 +122,8 @@ def _numeric(text: str) -> str:
     precision = max(len(digits) + max(0, exponent), scale, 1)
     if precision > _DIGITS_MAX:
         raise PgError(f"a numeric parameter may have {_DIGITS_MAX} digits", "22003")
-    return f"CAST('{'-' if sign else ''}{abs(value):f}' AS DECIMAL({precision}, {scale}))"
+    # Not abs(): it would round to the digits of the context.
+    return f"CAST('{'-' if sign else ''}{value.copy_abs():f}' AS DECIMAL({precision}, {scale}))"
 
 
 def _signed(text: str) -> str:
@@ -130,6 +133,12 @@ def _signed(text: str) -> str:
 
 def _cast(name: str) -> Callable[[str], str]:
     return lambda text: f"CAST({_text(text.strip())} AS {name})"
+
+
+def _in_words(clock: re.Match[str]) -> str:
+    """Write ``-1:02:03`` in words: DataFusion reads two digits of hours only."""
+    sign, hours, minutes, seconds = clock.groups()
+    return f"{sign}{hours} hours {sign}{minutes} minutes {sign}{seconds or 0} seconds"
 
 
 def _bytea(text: str) -> str:
@@ -161,7 +170,7 @@ _TEXT_WRITERS: dict[int, Callable[[str], str]] = {
     TIME: _cast("TIME"),
     TIMESTAMP: _cast("TIMESTAMP"),
     TIMESTAMPTZ: _cast("TIMESTAMP WITH TIME ZONE"),
-    INTERVAL: lambda text: f"INTERVAL {_text(text.strip())}",
+    INTERVAL: lambda text: f"INTERVAL {_text(_CLOCK.sub(_in_words, text.strip()))}",
     UUID: lambda text: _text(str(uuid.UUID(text.strip()))),
 }
 
@@ -204,10 +213,11 @@ def _numeric_of_binary(data: bytes) -> str:
         raise PgError("a numeric parameter must be finite", "22003")
     if max(groups, default=0) > 9999 or not -20 <= weight <= 20:  # noqa: PLR2004 - base 10,000
         raise ValueError(data)
-    number = Decimal(0)
-    for place, group in enumerate(groups):
-        number += Decimal(group).scaleb(4 * (weight - place))
-    text = f"{number:.{scale}f}"
+    with localcontext(prec=_CONTEXT_DIGITS):
+        number = Decimal(0)
+        for place, group in enumerate(groups):
+            number += Decimal(group).scaleb(4 * (weight - place))
+        text = f"{number:.{scale}f}"
     return _numeric("-" + text if sign else text)
 
 

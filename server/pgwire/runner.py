@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from engine.encode.pg import CopyOptions, copy_format_name, rows_format_name
 from engine.pg_catalog.snapshot import CatalogSession
-from engine.query.parameters import PLACEHOLDERS, SqlLiteral
+from engine.query.parameters import SqlLiteral
+from engine.query.sql_text import PLACEHOLDERS
 from engine.service.context import Caller, Engine
 from engine.service.describing import StatementDescription, describe_statement
 from engine.service.queries import QueryAnswer, QueryOptions, run_query

@@ -13,7 +13,7 @@ import structlog
 
 from engine.query.parameters import SqlLiteral
 from server.pgwire import backend
-from server.pgwire.commands import ExecutePrepared, Fetch, Show
+from server.pgwire.commands import Declare, ExecutePrepared, Fetch, Show
 from server.pgwire.errors import ConnectionGone, PgError, as_pg_error
 from server.pgwire.frontend import (
     Bind,
@@ -155,7 +155,7 @@ class Session:
         statement = self._state.statement(message.statement)
         count = len(message.values)
         formats = _for_each(message.formats, count, "parameter")
-        types = await self._runner.types_of(statement, count)
+        types = await self._runner.types_of(_query_of(statement), count)
         values = tuple(map(literal_of, types, formats, message.values))
         portal = Portal(statement, values, message.result_formats)
         await self._state.add_portal(message.portal, portal)
@@ -215,7 +215,7 @@ class Session:
         elif statement.command is None or isinstance(statement.command, ExecutePrepared):
             await self._send_rows(portal, rows_max)
         else:
-            await self._commands.run(statement.command, portal.formats)
+            await self._commands.run(statement.command, portal)
 
     async def _send_rows(self, portal: Portal, rows_max: int) -> None:
         rows = await self._rows_of(portal)
@@ -245,6 +245,13 @@ class Session:
                 statement = self._commands.prepared(statement.command.name)
             portal.rows = await self._runner.run(statement.sql, values, portal.formats)
         return portal.rows
+
+
+def _query_of(statement: Statement) -> Statement:
+    """Return the query whose parameters a statement has: of a cursor, what it is declared for."""
+    if isinstance(statement.command, Declare):
+        return Statement(statement.command.sql, None, statement.types)
+    return statement
 
 
 def _for_each(codes: tuple[int, ...], count: int, what: str) -> list[int]:

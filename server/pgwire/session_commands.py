@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from engine.query.parameters import SqlLiteral
 from server.pgwire import backend
 from server.pgwire.backend import Column
 from server.pgwire.commands import (
@@ -84,13 +85,13 @@ class SessionCommands:
             raise PgError("the cursor was begun in another format: fetch in one of them", "0A000")
         return portal
 
-    async def run(self, command: Command, formats: tuple[int, ...]) -> None:
-        """Do a command and answer it; ``formats`` are those of rows that FETCH gives."""
+    async def run(self, command: Command, portal: Portal) -> None:
+        """Do a command, of a portal with its values and formats, and answer it."""
         match command:
             case Transaction():
                 tag = await self._transact(command)
             case Declare() | Fetch() | CloseCursor():
-                tag = await self._use_cursor(command, formats)
+                tag = await self._use_cursor(command, portal)
             case Prepare() | Deallocate():
                 tag = self._prepare(command)
             case Copy():
@@ -116,14 +117,12 @@ class SessionCommands:
             case Ignored(tag):
                 return tag
 
-    async def _use_cursor(
-        self, command: Declare | Fetch | CloseCursor, formats: tuple[int, ...]
-    ) -> str:
+    async def _use_cursor(self, command: Declare | Fetch | CloseCursor, portal: Portal) -> str:
         match command:
             case Declare():
-                return await self._declare(command)
+                return await self._declare(command, portal.values)
             case Fetch():
-                return await self._fetch(command, formats)
+                return await self._fetch(command, portal.formats)
             case CloseCursor(name):
                 return await self._close(name)
 
@@ -172,7 +171,7 @@ class SessionCommands:
             await state.report(state.settings.set("all", None))
         return f"DISCARD {what}"
 
-    async def _declare(self, command: Declare) -> str:
+    async def _declare(self, command: Declare, values: tuple[SqlLiteral, ...]) -> str:
         if self._state.status == IDLE and not command.is_held:
             raise PgError("DECLARE CURSOR can only be used in transaction blocks", "25P01")
         if command.scrolls:
@@ -183,7 +182,7 @@ class SessionCommands:
         # Planned now, so that a mistake is told of here and not by the first FETCH.
         await self._runner.describe(statement)
         formats = (1,) if command.is_binary else ()
-        portal = Portal(statement, formats=formats, is_cursor=True, is_held=command.is_held)
+        portal = Portal(statement, values, formats, is_cursor=True, is_held=command.is_held)
         await self._state.add_portal(command.name, portal)
         return "DECLARE CURSOR"
 

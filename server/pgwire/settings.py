@@ -269,7 +269,8 @@ def _time_zone(name: str, value: str) -> str:
 
 
 def _utf8(name: str, value: str) -> str:
-    if value.lower().replace("-", "").replace("_", "") not in {"utf8", "unicode"}:
+    # Postgres looks at letters and digits only; asyncpg sends quotes.
+    if "".join(filter(str.isalnum, value)).lower() not in {"utf8", "unicode"}:
         raise PgError(
             f'conversion between {value[:60]} and UTF8 is not supported; "{name}" is UTF8', "22023"
         )
@@ -309,6 +310,7 @@ SETTINGS: dict[str, Setting] = {
         "notice", _one_of(*_LEVELS), "Notices from this level on are sent."
     ),
     "datestyle": Setting("ISO, MDY", _iso, "Form of dates as text.", True),
+    "default_table_access_method": Setting("heap", _any, "Kept, without effect."),
     "default_transaction_isolation": Setting(
         "read committed", _any, "Each statement sees the newest rows."
     ),
