@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx
@@ -98,7 +99,8 @@ class Scene:
     def assert_calm(self) -> None:
         """The same process answers, and the neighbour never stopped."""
         assert self.server.process.poll() is None
-        assert self.client.get("/health").status_code == 200
+        # For a moment both workers may be gone: the one that was killed, and one that is replaced.
+        wait_for(lambda: self.client.get("/health").status_code == HTTPStatus.OK, "a worker")
         self.neighbour.check()
 
 
@@ -300,7 +302,10 @@ def _settled(scene: Scene, before: Holdings | None) -> Holdings | None:
     server = psutil.Process(scene.server.process.pid)
     zygote = _zygote_of(server)
     folders = (scene.data_dir / "spill", scene.data_dir / "staging")
-    files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    try:
+        files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    except FileNotFoundError:  # a folder is being removed
+        return None
     now = Holdings(
         workers=len(zygote.children()),
         descriptors=server.num_fds(),
