@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from engine.query.sql_text import Unquoted
+from engine.query.sql_text import Unquoted, replaced
 
 _NUMBERS_MIN = 16
 # An integer has one zero, so -0 is left to the engine.
@@ -29,12 +29,11 @@ def blank_numbers(sql: str) -> str:
     >>> blank_numbers("SELECT ARRAY[" + "1.5, " * 19 + "2], '[1]', [3]").split()
     ['SELECT', 'ARRAY[', '],', "'[1]',", '[3]']
     """
-    pieces: list[str] = []
-    at = 0
-    for found in _lists(sql):
-        pieces += (sql[at : found.start("items")], " " * len(found["items"]))
-        at = found.end("items")
-    return "".join((*pieces, sql[at:])) if pieces else sql
+
+    def blanks(found: re.Match[str]) -> str:
+        return f"{found['array'] or ''}[{' ' * len(found['items'])}]"
+
+    return replaced(sql, _lists(sql), blanks)
 
 
 def chars_besides_numbers(sql: str) -> int:
@@ -56,21 +55,20 @@ def take_numbers(sql: str, function: str) -> tuple[str, list[np.ndarray]]:
     >>> text.split(), numbers[-2:].tolist()
     (['SELECT', 'numbers(0)/*', '*/'], [0.0, -0.5])
     """
-    pieces: list[str] = []
     taken: dict[str, np.ndarray] = {}
-    at = 0
-    for found in _lists(sql):
+
+    def call(found: re.Match[str]) -> str | None:
         items = found["items"]
         if not found["array"] or ("." not in items and "e" not in items.lower()):
-            continue
+            return None
         if items not in taken:
             taken[items] = np.fromstring(items.translate(_NO_BRACKETS), sep=",")
-        call = f"{function}({[*taken].index(items)})"
+        text = f"{function}({[*taken].index(items)})"
         # Not blanks alone: each would be a token.
-        filling = " " * (found.end() - found.start() - len(call) - len("/**/"))
-        pieces += (sql[at : found.start()], call, "/*", filling, "*/")
-        at = found.end()
-    return "".join((*pieces, sql[at:])), [*taken.values()]
+        filling = " " * (len(found[0]) - len(text) - len("/**/"))
+        return f"{text}/*{filling}*/"
+
+    return replaced(sql, _lists(sql), call), [*taken.values()]
 
 
 @lru_cache(maxsize=4)

@@ -5,7 +5,7 @@ for something in a statement. What is never closed goes on to the end of the tex
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 _QUOTED = r"""
       (?<![\w$])[eE]'(?:[^'\\]|\\.|'')*+'?
@@ -38,6 +38,29 @@ class Unquoted:
                 position = comment_end(sql, match.start())
             elif match["wanted"]:
                 yield match
+
+
+def replaced(
+    sql: str, places: Iterable[re.Match[str]], write: Callable[[re.Match[str]], str | None]
+) -> str:
+    """Write something else in places that were found, in order.
+
+    Args:
+        sql: the text.
+        places: where, in order.
+        write: gives what is written in a place; None leaves it as it is.
+
+    >>> replaced("a 'a'", Unquoted("a").find("a 'a'"), lambda found: found[0].upper())
+    "A 'a'"
+    """
+    pieces: list[str] = []
+    start = 0
+    for found in places:
+        text = write(found)
+        if text is not None:
+            pieces += (sql[start : found.start()], text)
+            start = found.end()
+    return "".join((*pieces, sql[start:])) if pieces else sql
 
 
 PLACEHOLDERS = Unquoted(r"(?<![\w$])\$(?P<number>\d+)")

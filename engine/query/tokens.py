@@ -12,7 +12,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from engine.errors import SqlInvalid
 from engine.query.number_lists import blank_numbers
-from engine.query.sql_text import PLACEHOLDERS, comment_end
+from engine.query.sql_text import PLACEHOLDERS, comment_end, replaced
 
 _DIALECT = Dialect.get_or_raise("postgres")
 _BLANK = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|;)*")
@@ -43,12 +43,7 @@ def _as_names(sql: str) -> str:
     """Write ``$1`` as ``_1``: of ``$1,$2`` sqlglot takes ``$1,$`` for the beginning of a text."""
     if "$" not in sql:
         return sql
-    pieces: list[str] = []
-    at = 0
-    for found in PLACEHOLDERS.find(sql):
-        pieces += (sql[at : found.start()], "_", found["number"])
-        at = found.end()
-    return "".join((*pieces, sql[at:]))
+    return replaced(sql, PLACEHOLDERS.find(sql), lambda found: "_" + found["number"])
 
 
 def body_start(sql: str) -> int:
