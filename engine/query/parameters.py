@@ -5,14 +5,16 @@ of the text is untouched. Binding before planning is what lets table functions t
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import InvalidRequest, SqlInvalid
-from engine.query.sql_text import PLACEHOLDERS
+from engine.query.sql_text import PLACEHOLDERS, replaced
 
-_NUMBER_MAX = 65_535
+PARAMETERS_MAX = 65_535
+_NUMBER_DIGITS = 6
 _INT64_MAX = 2**63 - 1
 _DECIMAL_DIGITS_MAX = 76
 
@@ -38,20 +40,35 @@ def bind_parameters(sql: str, values: Sequence[Any]) -> str:
     >>> bind_parameters("SELECT $1, '$1', $2", ["it's", 7])
     "SELECT 'it''s', '$1', 7"
     """
-    pieces: list[str] = []
     used: set[int] = set()
-    start = 0
-    for found in PLACEHOLDERS.find(sql):
-        number = int(found["number"][:6])
-        if not 1 <= number <= min(len(values), _NUMBER_MAX):
+
+    def literal(found: re.Match[str]) -> str:
+        number = placeholder_number(found["number"])
+        if not 1 <= number <= min(len(values), PARAMETERS_MAX):
             raise SqlInvalid(f"There is no value for the parameter ${found['number']}.")
         used.add(number)
-        pieces += (sql[start : found.start()], _literal(values[number - 1]))
-        start = found.end()
+        return _literal(values[number - 1])
+
+    text = replaced(sql, PLACEHOLDERS.find(sql), literal)
     if len(used) < len(values):
         unused = min(set(range(1, len(values) + 1)) - used)
         raise SqlInvalid(f"The SQL has no placeholder ${unused} for one of the values in params.")
-    return "".join(pieces) + sql[start:]
+    return text
+
+
+def placeholder_number(digits: str) -> int:
+    """Read the number of a placeholder, of any length: what is beyond the most there can be stays beyond.
+
+    >>> placeholder_number("7"), placeholder_number("9" * 5000)
+    (7, 999999)
+    """
+    return int(digits[:_NUMBER_DIGITS])
+
+
+def count_placeholders(sql: str) -> int:
+    """Return the highest number of a placeholder, at most ``PARAMETERS_MAX``."""
+    numbers = [placeholder_number(found["number"]) for found in PLACEHOLDERS.find(sql)]
+    return min(max(numbers, default=0), PARAMETERS_MAX)
 
 
 def _literal(value: Any) -> str:  # noqa: ANN401 - any JSON value

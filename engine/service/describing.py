@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.query.parameters import placeholder_number
 from engine.query.parse import ParsedSql, read_sql
 from engine.query.resolve import DATASETS, MAIN, resolve_tables
 from engine.service.context import Caller, Engine
@@ -76,5 +77,5 @@ async def describe_statement(
     )
     return StatementDescription(
         tuple(DescribedColumn(*facts) for facts in done["columns"]),
-        {int(number): oid for number, oid in done["parameters"].items()},
+        {placeholder_number(number): oid for number, oid in done["parameters"].items()},
     )

@@ -15,6 +15,7 @@ import pyarrow.flight as fl
 from typing_extensions import override
 
 from engine.errors import InvalidRequest, NotFound, StatementForbidden
+from engine.query.parameters import count_placeholders
 from engine.service.queries import QueryAnswer, QueryOptions, run_query
 from engine.service.statement_schema import schema_of_statement
 from server.flight.answers import WaitingAnswer, WaitingAnswers, open_answer
@@ -45,7 +46,6 @@ from server.flight.metadata import metadata_schema, read_metadata
 from server.flight.parameters import (
     BoundText,
     bind,
-    count_placeholders,
     number_placeholders,
     parameter_schema,
 )

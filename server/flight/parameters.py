@@ -5,21 +5,21 @@ has are bound as they are. Others are bound as a whole number or as text, and th
 the cast that makes exactly the Arrow value of it, so that nothing is rounded on the way through a text.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.errors import InvalidRequest
-from engine.query.sql_text import Unquoted
+from engine.query.parameters import count_placeholders, placeholder_number
+from engine.query.sql_text import PLACEHOLDERS, Unquoted, replaced
 from engine.query.type_text import arrow_type_text
 
-PARAMETERS_MAX = 65_535
-_NUMBERED = Unquoted(r"(?<![\w$])\$(?P<number>\d+)")
 _QUESTIONS = Unquoted(r"\?")
-_NUMBER_DIGITS = 6
 _NANOSECONDS = 1_000_000_000
 
 types = pa.types
@@ -50,25 +50,15 @@ def number_placeholders(sql: str) -> str:
     >>> number_placeholders("SELECT ?, '?', ?")
     "SELECT $1, '?', $2"
     """
-    if any(_NUMBERED.find(sql)):
+    if any(PLACEHOLDERS.find(sql)):
         return sql
-    pieces: list[str] = []
-    start = 0
-    for number, found in enumerate(_QUESTIONS.find(sql), start=1):
-        pieces += (sql[start : found.start()], f"${number}")
-        start = found.end()
-    return "".join(pieces) + sql[start:]
+    numbers = count(1)
+    return replaced(sql, _QUESTIONS.find(sql), lambda _: f"${next(numbers)}")
 
 
-def count_placeholders(sql: str) -> int:
-    """Return the highest number of a placeholder."""
-    numbers = [int(found["number"][:_NUMBER_DIGITS]) for found in _NUMBERED.find(sql)]
-    return min(max(numbers, default=0), PARAMETERS_MAX)
-
-
-def parameter_schema(count: int) -> pa.Schema:
+def parameter_schema(wanted: int) -> pa.Schema:
     """Describe the parameters of a statement: how many, of types that nobody has inferred."""
-    return pa.schema([pa.field(f"${number}", pa.null()) for number in range(1, count + 1)])
+    return pa.schema([pa.field(f"${number}", pa.null()) for number in range(1, wanted + 1)])
 
 
 def bind(sql: str, row: pa.RecordBatch) -> BoundText:
@@ -81,21 +71,22 @@ def bind(sql: str, row: pa.RecordBatch) -> BoundText:
     Raises:
         InvalidRequest: a value has no literal, or there are not as many as placeholders.
     """
-    count = count_placeholders(sql)
-    if row.num_columns != count:
+    wanted = count_placeholders(sql)
+    if row.num_columns != wanted:
         raise InvalidRequest(
-            f"The statement has {count} parameters, but {row.num_columns} values were bound."
+            f"The statement has {wanted} parameters, but {row.num_columns} values were bound."
         )
     values = [_value_of(column, number) for number, column in enumerate(row.columns, start=1)]
-    pieces: list[str] = []
-    start = 0
-    for found in _NUMBERED.find(sql):
-        number = int(found["number"][:_NUMBER_DIGITS])
-        if 1 <= number <= count:
-            value = values[number - 1]
-            pieces += (sql[start : found.start()], value.before, found[0], value.after)
-            start = found.end()
-    return BoundText("".join(pieces) + sql[start:], tuple(value.value for value in values))
+
+    def wrapped(found: re.Match[str]) -> str | None:
+        number = placeholder_number(found["number"])
+        if not 1 <= number <= wanted:
+            return None
+        value = values[number - 1]
+        return f"{value.before}{found[0]}{value.after}"
+
+    text = replaced(sql, PLACEHOLDERS.find(sql), wrapped)
+    return BoundText(text, tuple(value.value for value in values))
 
 
 def _value_of(column: _Array, number: int) -> _Value:

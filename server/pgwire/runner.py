@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 from engine.encode.pg import CopyOptions, copy_format_name, rows_format_name
 from engine.pg_catalog.snapshot import CatalogSession
-from engine.query.parameters import SqlLiteral
-from engine.query.sql_text import PLACEHOLDERS
+from engine.query.parameters import SqlLiteral, count_placeholders
 from engine.service.context import Caller, Engine
 from engine.service.describing import StatementDescription, describe_statement
 from engine.service.queries import QueryAnswer, QueryOptions, run_query
@@ -86,8 +85,7 @@ class QueryRunner:
         ):
             return (given + [0] * (count or 0))[:count]
         known = (await self.describe(statement)).parameters
-        named = max((int(found["number"]) for found in PLACEHOLDERS.find(statement.sql)), default=0)
-        wanted = max(named, len(given)) if count is None else count
+        wanted = max(count_placeholders(statement.sql), len(given)) if count is None else count
         given += [0] * (wanted - len(given))
         unknown = TEXT if count is None else 0
         return [oid or known.get(n + 1, unknown) for n, oid in enumerate(given[:wanted])]

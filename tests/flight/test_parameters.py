@@ -10,7 +10,8 @@ import pytest
 from adbc_driver_flightsql import dbapi
 
 from engine.errors import InvalidRequest
-from server.flight.parameters import bind, count_placeholders, number_placeholders
+from engine.query.parameters import count_placeholders
+from server.flight.parameters import bind, number_placeholders
 
 MOMENT = datetime.fromisoformat("1969-12-31T23:59:59.999999")
 TYPED: list[tuple[pa.DataType, Any]] = [

@@ -219,6 +219,20 @@ def test_a_statement_says_the_types_of_its_parameters(raw: RawClient) -> None:
     assert struct.unpack("!HIII", answers["t"]) == (3, 20, 700, 25)
 
 
+@pytest.mark.parametrize(
+    "sql", ["SELECT ${}", "SELECT ${}::int4", "SELECT id FROM items LIMIT ${}"]
+)
+@pytest.mark.parametrize("digits", [5, 6, 20, 5000])
+def test_the_number_of_a_parameter_may_have_any_length(
+    raw: RawClient, sql: str, digits: int
+) -> None:
+    statement = parse(sql.format("9" * digits))
+    described = dict(raw.asked(statement, describe_statement(), SYNC))
+    assert struct.unpack("!H", described["t"][:2]) == (65_535,)
+    answers = raw.asked(statement, bind([b"1"]), execute(), SYNC)
+    assert errors(answers) == ["08P01"]
+
+
 def test_a_transaction_is_told_of(raw: RawClient) -> None:
     assert raw.asked(query("BEGIN"))[-1] == READY_IN_TRANSACTION
     assert raw.asked(query("SELECT 1"))[-1] == READY_IN_TRANSACTION
