@@ -5,7 +5,7 @@ nothing in the catalog changes: clients ask many questions about it at once.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -56,14 +56,18 @@ async def catalog_snapshot(
 
 
 async def snapshot_for(
-    engine: Engine, caller: Caller, sql: str, database: str, session: CatalogSession | None
+    engine: Engine,
+    caller: Caller,
+    sql: str,
+    database: str,
+    session: Callable[[], CatalogSession] | None,
 ) -> CatalogSnapshot | None:
     """Return what a statement is about if that is the system catalogs; None for any other."""
     if session is None or not _may_be_about_catalogs(sql):
         return None
     if not is_catalog_statement(sql, database):
         return None
-    return await catalog_snapshot(engine, caller, database, session)
+    return await catalog_snapshot(engine, caller, database, session())
 
 
 def _may_be_about_catalogs(sql: str) -> bool:

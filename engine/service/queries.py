@@ -7,7 +7,7 @@ the first two are :mod:`engine.service.running`.
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,7 +45,7 @@ class QueryOptions:
         is_async: answer with :class:`QuerySubmitted` instead of waiting.
         async_after_ms: with ``is_async``: wait this long for the answer first.
         keeps_result: whether the rows are kept under a result id.
-        pg_session: of a Postgres client: its statements may be about the system catalogs.
+        pg_session: tells of a Postgres client: its statements may be about the system catalogs.
     """
 
     format: str = "json"
@@ -55,7 +55,7 @@ class QueryOptions:
     is_async: bool = False
     async_after_ms: int | None = None
     keeps_result: bool = True
-    pg_session: CatalogSession | None = None
+    pg_session: Callable[[], CatalogSession] | None = None
     saved_query: SavedQueryVersion | None = None
     database_id: str | None = None
 

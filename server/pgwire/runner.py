@@ -118,5 +118,5 @@ class QueryRunner:
             default_schema=self._settings.schema or self._schema,
             params=values,
             keeps_result=self._settings.keeps_results,
-            pg_session=self._session_facts(),
+            pg_session=self._session_facts,
         )
