@@ -1,6 +1,6 @@
 """Changing Arrow types however deep they nest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -9,9 +9,26 @@ import pyarrow as pa
 types = pa.types
 
 
-def read_schema(schema_ipc: bytes) -> pa.Schema:
-    """Read a schema from an Arrow IPC message."""
-    return pa.ipc.read_schema(pa.py_buffer(schema_ipc))
+def read_schema(schema_ipc: bytes, generated: Iterable[tuple[str, int]] = ()) -> pa.Schema:
+    """Read a schema from an Arrow IPC message.
+
+    Args:
+        schema_ipc: the message.
+        generated: names and widths of the vectors that indexes generate, columns after its own.
+    """
+    schema = pa.ipc.read_schema(pa.py_buffer(schema_ipc))
+    for name, width in generated:
+        schema = schema.append(pa.field(name, pa.list_(pa.float32(), width)))
+    return schema
+
+
+def write_schema(schema: pa.Schema) -> bytes:
+    """Write a schema as an Arrow IPC message.
+
+    >>> read_schema(write_schema(pa.schema({"id": pa.int64()}))).names
+    ['id']
+    """
+    return schema.serialize().to_pybytes()
 
 
 def map_leaves(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:

@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
+from engine.arrow_types import write_schema
 from engine.datasets.columns import parse_columns
 from engine.datasets.compression import InputStream, compression_of, expand_to_file
 from engine.datasets.csv_input import CsvInput
@@ -125,7 +126,7 @@ def _load(spec: LoadSpec, on_progress: Progress) -> LoadReport:
 
 def _finished(output: ParquetOutput) -> LoadReport:
     files = output.finish()
-    schema_ipc = output.schema.serialize().to_pybytes()
+    schema_ipc = write_schema(output.schema)
     return LoadReport(files, output.row_count, schema_ipc, output.sort_columns)
 
 

@@ -17,7 +17,7 @@ from catalog.model import Dataset, DatasetVersion, Result, ResultStatus
 from catalog.store import datasets as dataset_store
 from catalog.store import indexes as index_store
 from catalog.store import results as result_store
-from engine.query.type_text import describe_columns, generated_columns, read_columns
+from engine.query.type_text import describe_columns, read_columns
 from engine.query.views import (
     BASE_TABLE,
     VIEW,
@@ -84,7 +84,7 @@ def _dataset_entry(
         dataset.schema_name,
         dataset.table_name,
         BASE_TABLE,
-        (*read_columns(version.schema_ipc), *generated_columns(generated)),
+        read_columns(version.schema_ipc, generated),
     )
 
 

@@ -59,16 +59,11 @@ def describe_columns(schema: pa.Schema) -> tuple[Column, ...]:
     return tuple(Column(item.name, arrow_type_text(item.type), item.nullable) for item in schema)
 
 
-def generated_columns(generated: Iterable[tuple[str, int]]) -> tuple[Column, ...]:
-    """Describe columns of vectors, which indexes generate, by their names and widths."""
-    return describe_columns(
-        pa.schema([pa.field(name, pa.list_(pa.float32(), width)) for name, width in generated])
-    )
-
-
-def read_columns(schema_ipc: bytes) -> tuple[Column, ...]:
-    """Describe the columns of a serialized schema, in order."""
-    return describe_columns(read_schema(schema_ipc))
+def read_columns(
+    schema_ipc: bytes, generated: Iterable[tuple[str, int]] = ()
+) -> tuple[Column, ...]:
+    """Describe the columns of a serialized schema, in order; see :func:`read_schema`."""
+    return describe_columns(read_schema(schema_ipc, generated))
 
 
 def arrow_type_text(data_type: pa.DataType) -> str:

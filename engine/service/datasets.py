@@ -25,7 +25,7 @@ from engine.datasets.sources import (
     parse_source,
 )
 from engine.datasets.table_names import check_table_name, derive_table_name
-from engine.query.type_text import Column, generated_columns, read_columns
+from engine.query.type_text import Column, read_columns
 from engine.service.context import Caller, Engine
 from engine.service.dataset_work import (
     JOB_TYPE,
@@ -252,5 +252,5 @@ def _read_detail(conn: Connection, workspace_id: str, dataset_id: str) -> Datase
     dataset = dataset_store.get_dataset(conn, workspace_id, dataset_id)
     version = dataset_store.get_version(conn, workspace_id, dataset_id, dataset.effective_version)
     generated = index_store.list_generated(conn, workspace_id).get(dataset_id, ())
-    columns = (*read_columns(version.schema_ipc), *generated_columns(generated))
+    columns = read_columns(version.schema_ipc, generated)
     return DatasetDetail(dataset, version, columns)

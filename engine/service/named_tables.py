@@ -18,7 +18,7 @@ from catalog.store import datasets as dataset_store
 from catalog.store import indexes as index_store
 from catalog.store import remote_tables as table_store
 from catalog.store.remote_tables import ListedTable
-from engine.arrow_types import read_schema
+from engine.arrow_types import read_schema, write_schema
 from engine.query.information_schema import (
     DATASETS_CATALOG,
     RESULTS_CATALOG,
@@ -111,10 +111,10 @@ def _named(
     schema_ipc = b""
     if with_schemas:
         if is_view:
-            schema_ipc = _message(VIEW_SCHEMAS[entry.table])
+            schema_ipc = write_schema(VIEW_SCHEMAS[entry.table])
         elif is_result:
             untyped = [pa.field(each.name, pa.null()) for each in entry.columns]
-            schema_ipc = _message(pa.schema(untyped))
+            schema_ipc = write_schema(pa.schema(untyped))
         else:
             schema_ipc = datasets[entry.schema, entry.table]
     return NamedTable(
@@ -141,13 +141,4 @@ def _remote(listed: ListedTable, generated: _Generated, *, with_schemas: bool) -
 
 
 def _with_generated(schema_ipc: bytes, generated: Sequence[tuple[str, int]]) -> bytes:
-    if not generated:
-        return schema_ipc
-    schema = read_schema(schema_ipc)
-    for name, width in generated:
-        schema = schema.append(pa.field(name, pa.list_(pa.float32(), width)))
-    return _message(schema)
-
-
-def _message(schema: pa.Schema) -> bytes:
-    return schema.serialize().to_pybytes()
+    return write_schema(read_schema(schema_ipc, generated)) if generated else schema_ipc

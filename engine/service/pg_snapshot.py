@@ -5,10 +5,9 @@ nothing in the catalog changes: clients ask many questions about it at once.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import Connection
@@ -85,15 +84,13 @@ def _read_snapshot(conn: Connection, *, workspace_id: str, database: str) -> Cat
     tables: list[CatalogTable] = []
     if database == DATASETS:
         for dataset, version in dataset_store.list_tables(conn, workspace_id):
-            made = _generated_fields(generated.get(dataset.id, ()))
-            schema = [*read_schema(version.schema_ipc), *made]
+            schema = read_schema(version.schema_ipc, generated.get(dataset.id, ()))
             rows = sum(file.row_count for file in version.files)
             size_bytes = sum(file.size_bytes for file in version.files)
             tables.append(_table(dataset.schema_name, dataset.table_name, schema, rows, size_bytes))
     elif connection is not None:
         for table in table_store.list_tables(conn, workspace_id, connection.id, only_synced=False):
-            made = _generated_fields(generated.get(table.id, ()))
-            schema = [*read_schema(table.read_schema_ipc), *made]
+            schema = read_schema(table.read_schema_ipc, generated.get(table.id, ()))
             size_bytes = table.size_bytes or 0
             tables.append(
                 _table(table.schema_name, table.table_name, schema, table.row_count, size_bytes)
@@ -128,12 +125,8 @@ def _read_snapshot(conn: Connection, *, workspace_id: str, database: str) -> Cat
     )
 
 
-def _generated_fields(generated: Iterable[tuple[str, int]]) -> "list[pa.Field[Any]]":
-    return [pa.field(name, pa.list_(pa.float32(), width)) for name, width in generated]
-
-
 def _table(
-    schema: str, name: str, fields: "Sequence[pa.Field[Any]]", rows: int | None, size_bytes: int
+    schema: str, name: str, fields: pa.Schema, rows: int | None, size_bytes: int
 ) -> CatalogTable:
     columns = []
     for field in fields:

@@ -23,7 +23,7 @@ from catalog.store import connections as connection_store
 from catalog.store import indexes as index_store
 from catalog.store import remote_tables as table_store
 from catalog.store.remote_tables import ListedTable
-from engine.query.type_text import Column, generated_columns, read_columns
+from engine.query.type_text import Column, read_columns
 from engine.query.views import BASE_TABLE, VIEW_BUILDERS, Entry
 
 if TYPE_CHECKING:
@@ -129,5 +129,4 @@ def _entry_of(listed: ListedTable) -> Entry:
 
 
 def _columns_of(listed: ListedTable, generated: _Generated) -> tuple[Column, ...]:
-    own = read_columns(listed.table.read_schema_ipc)
-    return (*own, *generated_columns(generated.get(listed.table.id, ())))
+    return read_columns(listed.table.read_schema_ipc, generated.get(listed.table.id, ()))

@@ -13,7 +13,7 @@ from catalog.store import connections as connection_store
 from catalog.store import indexes as index_store
 from catalog.store import remote_tables as table_store
 from engine import errors
-from engine.query.type_text import Column, generated_columns, read_columns
+from engine.query.type_text import Column, read_columns
 from engine.service.context import Caller, Engine
 from engine.service.paging import clamp_page, read_cursor, write_cursor
 from engine.translate import translated
@@ -97,8 +97,7 @@ def _table_of(
     table = listed.table
     columns: tuple[Column, ...] | None = None
     if generated is not None:
-        own = read_columns(table.read_schema_ipc)
-        columns = (*own, *generated_columns(generated.get(table.id, ())))
+        columns = read_columns(table.read_schema_ipc, generated.get(table.id, ()))
     return Table(
         connection=listed.connection,
         schema=table.schema_name,

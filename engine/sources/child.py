@@ -19,6 +19,7 @@ from connectors.hosts import guard_sockets
 from connectors.local_paths import keep_out
 from connectors.options import parse_options
 from connectors.registry import connector_class
+from engine.arrow_types import write_schema
 from engine.datasets.widening import settled
 from engine.errors import EngineError, ResourceExhausted, SourceFailed
 from engine.sources.copier import Copier
@@ -124,8 +125,8 @@ def _discover(connector: Connector[Any, Any], channel: Channel) -> dict[str, Any
     count = 0
     for table in connector.discover():
         count += 1
-        schema = settled(table.arrow_schema).serialize().to_pybytes()
-        waiting.append({"schema": table.schema, "table": table.name, "schema_hex": schema.hex()})
+        schema_hex = write_schema(settled(table.arrow_schema)).hex()
+        waiting.append({"schema": table.schema, "table": table.name, "schema_hex": schema_hex})
         if len(waiting) == _TABLES_PER_FRAME:
             channel.send(Kind.BODY, orjson.dumps(waiting))
             waiting = []

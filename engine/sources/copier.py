@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.base import After, Connector, Part, Scan, SourceTable
-from engine.arrow_types import read_schema
+from engine.arrow_types import read_schema, write_schema
 from engine.datasets.parquet_output import LoadedFile, ParquetOutput
 from engine.datasets.widening import settled
 from engine.errors import RemoteError
@@ -216,7 +216,7 @@ def _scan_of(task: FetchTask | LiveScanTask, table: SourceTable, cursor: str | N
 
 
 def _hex_of(schema: pa.Schema) -> str:
-    return settled(schema).serialize().to_pybytes().hex()
+    return write_schema(settled(schema)).hex()
 
 
 def _sync(path: Path) -> None:

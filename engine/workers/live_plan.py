@@ -15,7 +15,7 @@ import pyarrow as pa
 from datafusion import DataFrame, LogicalPlan, SessionContext
 from datafusion.unparser import Dialect, Unparser
 
-from engine.arrow_types import viewless
+from engine.arrow_types import viewless, write_schema
 from engine.query.parse import names_all_columns
 from engine.query.push_condition import push_condition
 from engine.query.push_statement import TableName, push_statement
@@ -59,7 +59,7 @@ def plan_live(task: LivePlanTask, channel: Channel, sessions: Sessions) -> dict[
         statement = written and _statement_of(written, task, scans)
     return {
         "statement": statement,
-        "schema_hex": _plain(schema).serialize().to_pybytes().hex(),
+        "schema_hex": write_schema(_plain(schema)).hex(),
         "scans": scans,
         "explained": explained,
     }

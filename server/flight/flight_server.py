@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.flight as fl
 from typing_extensions import override
 
+from engine.arrow_types import write_schema
 from engine.errors import InvalidRequest, NotFound, StatementForbidden
 from engine.query.parameters import count_placeholders
 from engine.service.queries import QueryAnswer, QueryOptions, run_query
@@ -291,8 +292,8 @@ class FlightSqlServer(fl.FlightServerBase):
         handle = self._prepared.add(call.caller, PreparedStatement(sql, names))
         result = ActionCreatePreparedStatementResult(
             prepared_statement_handle=handle,
-            dataset_schema=b"" if schema is None else _message(sent_schema(schema)),
-            parameter_schema=_message(parameter_schema(count)) if count else b"",
+            dataset_schema=b"" if schema is None else write_schema(sent_schema(schema)),
+            parameter_schema=write_schema(parameter_schema(count)) if count else b"",
         )
         return (pack(result),)
 
@@ -374,7 +375,3 @@ def _info(
 def _run_of(answer: QueryAnswer) -> bytes:
     """Write what HTTP answers with: the ids of the run and, if it is kept, of the result."""
     return orjson.dumps({"query_run_id": answer.run_id, "result_id": answer.result_id})
-
-
-def _message(schema: pa.Schema) -> bytes:
-    return schema.serialize().to_pybytes()

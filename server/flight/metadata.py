@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.arrow_types import write_schema
 from engine.query.sql_text import quoted_name
 from engine.service.named_tables import ALWAYS, TABLE_TYPES, NamedTable, list_tables
 from engine.service.statement_schema import schema_of_statement
@@ -187,7 +188,7 @@ async def _planned(call: Call, table: NamedTable) -> NamedTable:
     sql = f"SELECT * FROM {name}"  # noqa: S608 - quoted
     schema = await schema_of_statement(call.engine, call.caller, sql, (None, None))
     assert schema is not None
-    return replace(table, schema_ipc=schema.serialize().to_pybytes())
+    return replace(table, schema_ipc=write_schema(schema))
 
 
 def _is(column: "pa.ChunkedArray[Any]", name: str | None) -> Any:  # noqa: ANN401 - a mask
