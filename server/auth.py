@@ -48,14 +48,25 @@ async def authorize(request: Request) -> Access:
     """
     door = door_of(request)
     credential = await _identify(request, door)
-    workspace_id = request.headers.get("x-workspace-id")
-    try:
-        caller = await identity.choose_workspace(door.engine, credential, workspace_id)
-    except NotFound as error:
-        raise WorkspaceUnknown(error.message) from error
+    caller = await choose_workspace(door.engine, credential, request.headers.get("x-workspace-id"))
     door.limiter.admit(caller.workspace_id)
     request.state.workspace_id = caller.workspace_id
     return Access(door.engine, caller)
+
+
+async def choose_workspace(
+    engine: Engine, credential: Credential, workspace_id: str | None
+) -> Caller:
+    """Name the caller in the workspace a header names; None = the only one of the token.
+
+    Raises:
+        WorkspaceUnknown: it is unknown or foreign, which look the same.
+        InvalidRequest: no header, and the token sees more than one workspace.
+    """
+    try:
+        return await identity.choose_workspace(engine, credential, workspace_id)
+    except NotFound as error:
+        raise WorkspaceUnknown(error.message) from error
 
 
 async def authenticate(request: Request) -> Holder:

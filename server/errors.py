@@ -22,14 +22,18 @@ before a workspace is known; every other answer nests the code, and repeats the 
 for clients of the older flat shape.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeVar
 
 import orjson
 from starlette.responses import Response
 
 from engine import errors as engine_errors
 from engine.errors import EngineError, InvalidRequest
+
+T = TypeVar("T")
 
 GATEWAY_PREFIX = "/v1/workspaces"
 
@@ -133,7 +137,12 @@ def wire_of(kind: type[Exception]) -> Wire:
     >>> wire_of(KeyError)
     Wire(status=500, code='INTERNAL_SERVER_ERROR')
     """
-    return next(TABLE[cls] for cls in kind.__mro__ if cls in TABLE)
+    return said_of(kind, TABLE)
+
+
+def said_of(kind: type[Exception], table: Mapping[type[Exception], T]) -> T:
+    """Return what a table says of a class of errors, its own or the nearest parent's."""
+    return next(table[cls] for cls in kind.__mro__ if cls in table)
 
 
 def render(error: Exception, *, path: str, request_id: str) -> Response:

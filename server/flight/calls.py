@@ -19,12 +19,11 @@ import pyarrow.flight as fl
 import structlog
 from typing_extensions import override
 
-from engine.errors import NotFound, QueryCancelled
-from engine.service import identity
+from engine.errors import QueryCancelled
 from engine.service.context import Caller, Engine
-from server.auth import identify_token
+from server.auth import choose_workspace, identify_token
 from server.door import Door
-from server.errors import Draining, Unauthenticated, WorkspaceUnknown
+from server.errors import Draining, Unauthenticated
 from server.flight.errors import flight_error
 
 T = TypeVar("T")
@@ -261,11 +260,7 @@ class Calls:
     async def _authorize(self, headers: dict[str, str], *, follows: bool) -> Call:
         engine = self._door.engine
         credential = await identify_token(engine, token_of(headers))
-        try:
-            workspace_id = headers.get("x-workspace-id")
-            caller = await identity.choose_workspace(engine, credential, workspace_id)
-        except NotFound as error:
-            raise WorkspaceUnknown(error.message) from error
+        caller = await choose_workspace(engine, credential, headers.get("x-workspace-id"))
         if not follows:
             self._door.limiter.admit(caller.workspace_id)
         return Call(engine, replace(caller, door=DOOR), headers)

@@ -31,7 +31,7 @@ from typing_extensions import override
 
 from engine import errors as engine_errors
 from engine.errors import EngineError
-from server.errors import Draining, Unauthenticated, WorkspaceUnknown, wire_of
+from server.errors import Draining, Unauthenticated, WorkspaceUnknown, said_of, wire_of
 from server.flight.commands import CommandUnsupported
 from server.flight.protobuf import data, integer, many_data, text, write_message
 
@@ -136,8 +136,7 @@ def flight_error(
         user_agent: of the client.
         is_schema: whether the call is GetSchema.
     """
-    kind = next(cls for cls in type(error).__mro__ if cls in _STATUS)
-    status, code = _STATUS[kind]
+    status, code = said_of(type(error), _STATUS)
     if is_schema and not issubclass(status, _Untraceable):
         status, code = Unknown, _UNKNOWN
     if isinstance(error, EngineError):

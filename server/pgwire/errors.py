@@ -4,6 +4,7 @@ from types import MappingProxyType
 
 from engine import errors as engine_errors
 from engine.errors import EngineError
+from server.errors import said_of
 
 
 class ConnectionGone(Exception):
@@ -92,7 +93,7 @@ def sqlstate_of(error: EngineError) -> str:
             (code for words, code in _OF_SQL if all(word in error.message for word in words)),
             "42601" if error.message.startswith("SQL parse error") else "42000",
         )
-    return next(SQLSTATES[kind] for kind in type(error).__mro__ if kind in SQLSTATES)
+    return said_of(type(error), SQLSTATES)
 
 
 # DataFusion says what is wrong in words only.
