@@ -3,20 +3,20 @@
 import re
 
 from engine.pg_catalog.entries import Index
-from engine.pg_catalog.layout import keyword_classes
+from engine.pg_catalog.layout import UNRESERVED, keyword_classes
 from engine.query.sql_text import quoted_name
 
-_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
-_UNRESERVED = "U"
+# A dollar may be in a bare name, but Postgres quotes it.
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 def quote_ident(name: str) -> str:
     """Quote a name only when SQL would not read it as it is.
 
-    >>> quote_ident("cars"), quote_ident("Odd Name"), quote_ident("select")
-    ('cars', '"Odd Name"', '"select"')
+    >>> quote_ident("cars"), quote_ident("Odd Name"), quote_ident("select"), quote_ident("a$b")
+    ('cars', '"Odd Name"', '"select"', '"a$b"')
     """
-    is_word = keyword_classes().get(name, _UNRESERVED) == _UNRESERVED
+    is_word = keyword_classes().get(name, UNRESERVED) == UNRESERVED
     return name if _PLAIN.fullmatch(name) and is_word else quoted_name(name)
 
 

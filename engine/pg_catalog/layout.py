@@ -12,6 +12,7 @@ from engine.pg_catalog.snapshot import stable_oids
 
 PG_CATALOG = "pg_catalog"
 INFORMATION_SCHEMA = "information_schema"
+UNRESERVED = "U"
 _FILE = Path(__file__).with_name("relations.txt")
 # Functions that clients read like a table.
 _KEYWORDS = "pg_catalog 0 f pg_get_keywords word:text catcode:char barelabel:bool catdesc:text baredesc:text"
@@ -90,7 +91,7 @@ def _read_column(text: str) -> SystemColumn:
 
 @cache
 def keyword_classes() -> dict[str, str]:
-    """Postgres' keywords with their class: U and C are unreserved, T and R reserved."""
+    """Postgres' keywords with their class: only U are bare names anywhere."""
     return {word: kind for word, kind, _ in keywords()}
 
 
