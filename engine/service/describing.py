@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.encode.pg import PgColumn
 from engine.query.parameters import placeholder_number
 from engine.query.parse import ParsedSql, read_sql
 from engine.query.resolve import DATASETS, MAIN, resolve_tables
@@ -16,23 +17,13 @@ from engine.workers.tasks import DescribeTask, EmbeddingBinding, TableBinding
 
 
 @dataclass(frozen=True, slots=True)
-class DescribedColumn:
-    """A column as Postgres describes it: see ``engine.encode.pg.pg_types``."""
-
-    name: str
-    type_oid: int
-    size: int
-    modifier: int
-
-
-@dataclass(frozen=True, slots=True)
 class StatementDescription:
     """What a statement gives, and the OIDs of the types of its parameters by their numbers.
 
     A parameter whose type does not follow from its place is not among them.
     """
 
-    columns: tuple[DescribedColumn, ...]
+    columns: tuple[PgColumn, ...]
     parameters: dict[int, int]
 
 
@@ -76,6 +67,6 @@ async def describe_statement(
         caller.workspace_id, task, limits=limits, answers=Answers(find_one, embed)
     )
     return StatementDescription(
-        tuple(DescribedColumn(*facts) for facts in done["columns"]),
+        tuple(PgColumn(*facts) for facts in done["columns"]),
         {placeholder_number(number): oid for number, oid in done["parameters"].items()},
     )

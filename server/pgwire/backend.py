@@ -2,29 +2,13 @@
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from engine.encode.pg import PgColumn
 
 _HEAD = struct.Struct("!cI")
 _INT16 = struct.Struct("!h")
 _INT32 = struct.Struct("!i")
 _FIELD = struct.Struct("!IhIhih")
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of an answer, as Postgres describes it.
-
-    Attributes:
-        name: shown to the user.
-        type_oid: of its type in ``pg_type``.
-        size: of a value in bytes; negative where it varies.
-        modifier: of the type, as numeric(10, 2) has one; -1 = none.
-    """
-
-    name: str
-    type_oid: int
-    size: int
-    modifier: int = -1
 
 
 PARSE_COMPLETE = b"1\x00\x00\x00\x04"
@@ -78,7 +62,7 @@ def ready(status: bytes) -> bytes:
     return _message(b"Z", status)
 
 
-def row_description(columns: Sequence[Column], formats: Sequence[int]) -> bytes:
+def row_description(columns: Sequence[PgColumn], formats: Sequence[int]) -> bytes:
     """Describe the columns of the rows to come; ``formats`` is one for each."""
     parts = [struct.pack("!H", len(columns))]
     for column, code in zip(columns, formats, strict=True):

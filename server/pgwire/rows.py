@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import IO
 
+from engine.encode.pg import PgColumn
 from engine.service.queries import QueryAnswer
-from server.pgwire.backend import Column
 
 Send = Callable[[bytes], Awaitable[None]]
 
@@ -40,7 +40,7 @@ class AnswerRows:
         self._at = 0
         self._spooling: asyncio.Task[IO[bytes]] | None = None
         self.columns = tuple(
-            Column(name, *facts) for name, facts in zip(answer.columns, answer.types, strict=True)
+            PgColumn(name, *facts) for name, facts in zip(answer.columns, answer.types, strict=True)
         )
         self.sent = 0
         self.is_over = False

@@ -3,13 +3,12 @@
 import time
 from collections.abc import Callable
 
-from engine.encode.pg import CopyOptions, copy_format_name, rows_format_name
+from engine.encode.pg import CopyOptions, PgColumn, copy_format_name, rows_format_name
 from engine.pg_catalog.snapshot import CatalogSession
 from engine.query.parameters import SqlLiteral, count_placeholders
 from engine.service.context import Caller, Engine
 from engine.service.describing import StatementDescription, describe_statement
 from engine.service.queries import QueryAnswer, QueryOptions, run_query
-from server.pgwire.backend import Column
 from server.pgwire.parameters import TEXT
 from server.pgwire.rows import AnswerRows
 from server.pgwire.settings import SessionSettings, path_names
@@ -64,13 +63,9 @@ class QueryRunner:
             )
         return statement.description
 
-    async def columns_of(self, statement: Statement) -> tuple[Column, ...]:
+    async def columns_of(self, statement: Statement) -> tuple[PgColumn, ...]:
         """Say what a query gives."""
-        description = await self.describe(statement)
-        return tuple(
-            Column(each.name, each.type_oid, each.size, each.modifier)
-            for each in description.columns
-        )
+        return (await self.describe(statement)).columns
 
     async def types_of(self, statement: Statement, count: int | None = None) -> list[int]:
         """Say the OIDs of the types of parameters: as the client says, or as follows from their places.

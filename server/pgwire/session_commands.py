@@ -2,9 +2,9 @@
 
 from typing import assert_never
 
+from engine.encode.pg import PgColumn
 from engine.query.parameters import SqlLiteral
 from server.pgwire import backend
-from server.pgwire.backend import Column
 from server.pgwire.commands import (
     CloseCursor,
     Command,
@@ -44,7 +44,7 @@ class SessionCommands:
                 "25P02",
             )
 
-    async def columns_of(self, command: Command) -> tuple[Column, ...] | None:
+    async def columns_of(self, command: Command) -> tuple[PgColumn, ...] | None:
         """Say what rows a command gives; None = it gives none."""
         match command:
             case Show(name):
@@ -56,12 +56,12 @@ class SessionCommands:
             case _:
                 return None
 
-    def columns_of_show(self, name: str) -> tuple[Column, ...]:
+    def columns_of_show(self, name: str) -> tuple[PgColumn, ...]:
         """Say what SHOW gives."""
         if name == "all":
-            return tuple(Column(each, TEXT, -1) for each in ("name", "setting", "description"))
+            return tuple(PgColumn(each, TEXT, -1) for each in ("name", "setting", "description"))
         self._state.settings.get(name)
-        return (Column(name, TEXT, -1),)
+        return (PgColumn(name, TEXT, -1),)
 
     def prepared(self, name: str) -> Statement:
         """Find a query that PREPARE, or the client's driver, has prepared."""

@@ -13,13 +13,14 @@ import orjson
 import pyarrow as pa
 
 from engine.encode.pg.copy_out import CopyOptions, PgCopyEncoder
-from engine.encode.pg.pg_types import TYPES, PgType, numeric_modifier, pg_type_of
+from engine.encode.pg.pg_types import TYPES, PgColumn, PgType, numeric_modifier, pg_type_of
 from engine.encode.pg.rows import PgRowEncoder, column_formats, types_of
 
 __all__ = [
     "PG_PREFIX",
     "TYPES",
     "CopyOptions",
+    "PgColumn",
     "PgCopyEncoder",
     "PgRowEncoder",
     "PgType",

@@ -65,6 +65,23 @@ class PgType:
         return replace(TYPE_OF_OID[self.array_oid], modifier=self.modifier)
 
 
+@dataclass(frozen=True, slots=True)
+class PgColumn:
+    """One column of an answer, as Postgres describes it.
+
+    Attributes:
+        name: shown to the user.
+        type_oid: of its type in ``pg_type``.
+        size: of a value in bytes; negative where it varies.
+        modifier: of the type, as numeric(10, 2) has one; -1 = none.
+    """
+
+    name: str
+    type_oid: int
+    size: int
+    modifier: int = -1
+
+
 _SCALARS = (
     PgType(16, "bool", 1, "B", 1000),
     PgType(17, "bytea", -1, "U", 1001),
