@@ -19,13 +19,16 @@ async def _knows_nothing(_name: tuple[str, ...]) -> Sequence[TableBinding]:
     return ()
 
 
-async def _embeds_nothing(_how: EmbeddingBinding, _text: str) -> Sequence[float]:
-    raise AssertionError("a task that only plans embeds nothing")
+async def _embeds_nothing(how: EmbeddingBinding, _text: str) -> Sequence[float]:
+    return [0.0] * how.width
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """How to find the table of a name, and how to embed a text."""
+    """How to find the table of a name, and how to embed a text.
+
+    A task that only plans needs a vector of the right width, and nobody looks at its distances.
+    """
 
     resolve: Resolve = _knows_nothing
     embed: Embed = _embeds_nothing

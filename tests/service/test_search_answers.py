@@ -8,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from catalog.model import Classification
 from engine.errors import EngineError, SqlInvalid
+from engine.service import saved_queries
 from engine.service.context import Caller, Engine
 from tests.service.searching import (
     WORDS,
@@ -370,3 +372,28 @@ async def test_a_distance_by_one_of_two_indexes_names_its_column(
         await rows_of(shared_engine, searcher, "SELECT vector_distance(body, 'red') FROM twice")
     sql = "SELECT id FROM twice ORDER BY vector_distance(v_two, 'red') LIMIT 1"
     assert await rows_of(shared_engine, searcher, sql) == [[1]]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT id FROM saved ORDER BY vector_distance(body, 'red') LIMIT 1",
+        "SELECT id FROM hybrid_search('saved', 'body', 'body', 'red', 1)",
+        "SELECT id FROM vector_search('saved', 'body', 'red', 1)",
+    ],
+)
+async def test_a_search_by_text_can_be_saved(
+    shared_engine: Engine, searcher: Caller, sql: str
+) -> None:
+    caller = await new_caller(shared_engine)
+    rows = pa.table({"id": [1, 2], "body": ["red", "blue"]})
+    dataset = await make_dataset(shared_engine, caller, rows, "saved")
+    await make_index(shared_engine, caller, dataset.id, "words", ["body"], index_type="bm25")
+    await make_index(
+        shared_engine, caller, dataset.id, "near", ["body"], index_type="vector", dimensions=64
+    )
+    saved = await saved_queries.create_saved_query(
+        shared_engine, caller, name="near", description="", tags=[], sql=sql
+    )
+    assert saved.version.classification != Classification()
+    assert await rows_of(shared_engine, caller, sql) == [[1]]
