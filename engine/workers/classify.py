@@ -8,25 +8,15 @@ from typing import Any
 
 from datafusion import LogicalPlan
 
-from engine.query.parse import parse_sql
 from engine.workers.channel import Channel
 from engine.workers.session import Sessions
-from engine.workers.statement import asker, embedder, plan
-from engine.workers.tasks import ClassifyTask, ScanMode
+from engine.workers.statement import plan_alone
+from engine.workers.tasks import ClassifyTask
 
 
 def classify_statement(task: ClassifyTask, channel: Channel, sessions: Sessions) -> dict[str, Any]:
     """Return the fields of a classification; raise what planning raises."""
-    context = sessions.open(
-        task.tables,
-        default_catalog=task.default_catalog,
-        default_schema=task.default_schema,
-        memory_bytes=None,
-        scan=ScanMode.SINGLE,
-        sql=task.sql,
-    )
-    parse_sql(task.sql, terms_max=task.terms_max)
-    frame, _ = plan(task.sql, context, sessions, asker(channel), embedder(channel))
+    frame, _ = plan_alone(task, channel, sessions)
     plans = _walk(frame.logical_plan())
     nodes = [node.to_variant() for node in plans]
     names = [type(node).__name__ for node in nodes]

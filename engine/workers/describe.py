@@ -8,18 +8,18 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import pyarrow as pa
 from datafusion import LogicalPlan
 from datafusion.expr import Expr
 
+from engine.arrow_types import write_schema
 from engine.encode.pg.pg_types import pg_type_of
 from engine.pg_catalog.answer import answer_catalog_statement
 from engine.pg_catalog.pg_types import type_name_of, types_by_name
 from engine.query.sql_text import Unquoted
 from engine.workers.channel import Channel
 from engine.workers.session import Sessions
-from engine.workers.statement import asker, display_schema, embedder, plan
-from engine.workers.tasks import DescribeTask, ScanMode
+from engine.workers.statement import display_schema, plan_alone
+from engine.workers.tasks import DescribeTask
 
 _LIMIT = re.compile(r"(?:skip|fetch)=\$(\d+)")
 _CAST = Unquoted(
@@ -34,32 +34,19 @@ def describe_statement(task: DescribeTask, channel: Channel, sessions: Sessions)
     """Do a task.
 
     Returns:
-        ``columns``: name, OID, size and modifier of each; ``parameters``: OIDs by number, as far as
-        they are known.
+        ``schema_hex``: of its rows; ``parameters``: OIDs by number, as far as they are known.
     """
     if task.snapshot is not None:
         schema = answer_catalog_statement(task.snapshot, task.sql).schema
-        return {"columns": _columns(schema), "parameters": dict(_cast_parameters(task.sql))}
-    context = sessions.open(
-        task.tables,
-        default_catalog=task.default_catalog,
-        default_schema=task.default_schema,
-        memory_bytes=None,
-        scan=ScanMode.SINGLE,
-        sql=task.sql,
-    )
-    frame, renamed = plan(task.sql, context, sessions, asker(channel), embedder(channel))
-    schema = display_schema(frame.schema(), renamed)
-    known = dict(_parameters(frame.logical_plan()))
-    return {"columns": _columns(schema), "parameters": known | dict(_cast_parameters(task.sql))}
-
-
-def _columns(schema: pa.Schema) -> list[tuple[str, int, int, int]]:
-    types = [pg_type_of(field.type, field.metadata) for field in schema]
-    return [
-        (field.name, kind.oid, kind.size, kind.modifier)
-        for field, kind in zip(schema, types, strict=True)
-    ]
+        known: dict[str, int] = {}
+    else:
+        frame, renamed = plan_alone(task, channel, sessions)
+        schema = display_schema(frame.schema(), renamed)
+        known = dict(_parameters(frame.logical_plan()))
+    return {
+        "schema_hex": write_schema(schema).hex(),
+        "parameters": known | dict(_cast_parameters(task.sql)),
+    }
 
 
 def _cast_parameters(sql: str) -> Iterator[tuple[str, int]]:

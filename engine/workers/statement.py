@@ -21,9 +21,12 @@ from engine.workers.scalar_functions import Embed
 from engine.workers.sending import send_answer
 from engine.workers.session import READ_ONLY, Sessions
 from engine.workers.tasks import (
+    ClassifyTask,
+    DescribeTask,
     EmbeddedText,
     EmbeddingBinding,
     QueryTask,
+    ScanMode,
     TableBinding,
     load_bindings,
 )
@@ -80,6 +83,23 @@ def _with_indexes(
             sessions.swap_back(context)
             return context.sql(renamed.sql, options=READ_ONLY)
     return again
+
+
+def plan_alone(
+    task: ClassifyTask | DescribeTask, channel: Channel, sessions: Sessions
+) -> tuple[DataFrame, Renamed]:
+    """Plan a statement that will not run."""
+    context = sessions.open(
+        task.tables,
+        default_catalog=task.default_catalog,
+        default_schema=task.default_schema,
+        memory_bytes=None,
+        scan=ScanMode.SINGLE,
+        sql=task.sql,
+    )
+    if task.terms_max is not None:
+        parse_sql(task.sql, terms_max=task.terms_max)
+    return plan(task.sql, context, sessions, asker(channel), embedder(channel))
 
 
 def plan(

@@ -168,12 +168,16 @@ class ClassifyTask:
 
 @dataclass(frozen=True, slots=True)
 class DescribeTask:
-    """Say what a statement takes and gives: see ``engine.workers.describe``."""
+    """Say what a statement takes and gives: see ``engine.workers.describe``.
+
+    ``terms_max`` is None when the statement was read already.
+    """
 
     sql: str
     tables: tuple[TableBinding, ...]
     default_catalog: str
     default_schema: str
+    terms_max: int | None
     snapshot: CatalogSnapshot | None = None
 
 

@@ -17,8 +17,8 @@ from typing_extensions import override
 from engine.arrow_types import write_schema
 from engine.errors import InvalidRequest, NotFound, StatementForbidden
 from engine.query.parameters import count_placeholders
+from engine.service.describing import schema_of_statement
 from engine.service.queries import QueryAnswer, QueryOptions, run_query
-from engine.service.statement_schema import schema_of_statement
 from server.flight.answers import WaitingAnswer, WaitingAnswers, open_answer
 from server.flight.calls import HEADERS, Call, CallHeadersFactory, Calls, OpenHandshakes
 from server.flight.commands import (

@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 
 from engine.arrow_types import write_schema
 from engine.query.sql_text import quoted_name
+from engine.service.describing import schema_of_statement
 from engine.service.named_tables import ALWAYS, TABLE_TYPES, NamedTable, list_tables
-from engine.service.statement_schema import schema_of_statement
 from server.flight.calls import Call
 from server.flight.commands import (
     Command,

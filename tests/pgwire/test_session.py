@@ -233,6 +233,22 @@ def test_the_number_of_a_parameter_may_have_any_length(
     assert errors(answers) == ["08P01"]
 
 
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        ("SELECT " + "+".join(["1"] * 20_000), "54001"),
+        ("SELECT " + "(" * 20_000 + "1" + ")" * 20_000, "54001"),
+        ("INSERT INTO items VALUES " + ",".join(["(1, 2, 3)"] * 5_000), "25006"),
+    ],
+    ids=["chain", "deep", "insert"],
+)
+def test_a_long_statement_is_read_before_it_is_described(
+    raw: RawClient, sql: str, code: str
+) -> None:
+    answers = raw.asked(parse(sql), describe_statement(), SYNC)
+    assert errors(answers) == [code]
+
+
 def test_a_transaction_is_told_of(raw: RawClient) -> None:
     assert raw.asked(query("BEGIN"))[-1] == READY_IN_TRANSACTION
     assert raw.asked(query("SELECT 1"))[-1] == READY_IN_TRANSACTION
