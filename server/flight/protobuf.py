@@ -2,7 +2,8 @@
 
 A message is a frozen dataclass whose fields say their number and kind; reading and writing follow from
 that. Unknown fields are skipped, as the format demands. Nothing is allocated that the message does not
-hold, and messages do not nest without a dataclass for it, so a hostile one can neither grow nor recurse.
+hold, messages do not nest without a dataclass for it, and their fields are counted, so a hostile one can
+neither grow nor recurse nor keep the loop busy.
 
 Source: https://protobuf.dev/programming-guides/encoding/
 """
@@ -15,16 +16,18 @@ from typing import Any, TypeVar, cast
 from engine.errors import InvalidRequest
 
 M = TypeVar("M")
+T = TypeVar("T")
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 _VARINT_BYTES_MAX = 10
+_FIELDS_MAX = 10_000
 _WORD = 2**64
 _FIXED_BYTES = {FIXED64: 8, FIXED32: 4}
 _KINDS = "message_kind"
 
 
 class MalformedMessage(InvalidRequest):
-    """The message is not valid Protocol Buffers."""
+    """The message is not valid Protocol Buffers, or has more than 10,000 fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def read_message(message: type[M], encoded: bytes) -> M:
     """Read a message.
 
     Raises:
-        MalformedMessage: the bytes end early, or a known field has another wire type.
+        MalformedMessage: the bytes end early, a known field has another wire type, or there are too many.
 
     >>> @dataclass(frozen=True)
     ... class Point:
@@ -96,21 +99,22 @@ def read_message(message: type[M], encoded: bytes) -> M:
     """
     kinds = _kinds_of(cast("Hashable", message))
     names = {kind.number: name for name, kind in kinds.items()}
-    found: dict[str, Any] = {}
+    single: dict[str, Any] = {}
+    repeated: dict[str, list[Any]] = {}
     for number, wire_type, value in read_fields(encoded):
         name = names.get(number)
         if name is None:
             continue
         kind = kinds[name]
-        if wire_type != kind.wire_type:
-            if not (kind.is_repeated and kind.wire_type == VARINT and wire_type == LENGTH):
-                raise MalformedMessage
-            found[name] = (*found.get(name, ()), *map(kind.read, _packed(value)))
-        elif kind.is_repeated:
-            found[name] = (*found.get(name, ()), kind.read(value))
+        is_packed = kind.is_repeated and kind.wire_type == VARINT and wire_type == LENGTH
+        if wire_type != kind.wire_type and not is_packed:
+            raise MalformedMessage
+        if kind.is_repeated:
+            values = _packed(value) if is_packed else (value,)
+            repeated.setdefault(name, []).extend(map(kind.read, values))
         else:
-            found[name] = kind.read(value)
-    return message(**found)
+            single[name] = kind.read(value)
+    return message(**single, **{name: tuple(values) for name, values in repeated.items()})
 
 
 def write_message(message: Any) -> bytes:  # noqa: ANN401 - any dataclass of messages
@@ -130,7 +134,7 @@ def read_fields(encoded: bytes) -> list[tuple[int, int, Any]]:
     """Split a message into field number, wire type, and number or bytes.
 
     Raises:
-        MalformedMessage: it ends early, or has a wire type that is not in use.
+        MalformedMessage: it ends early, has a wire type that is not in use, or too many fields.
     """
     found: list[tuple[int, int, Any]] = []
     at = 0
@@ -147,7 +151,7 @@ def read_fields(encoded: bytes) -> list[tuple[int, int, Any]]:
             value, at = _take(encoded, at, _FIXED_BYTES[wire_type])
         else:
             raise MalformedMessage
-        found.append((number, wire_type, value))
+        _add(found, (number, wire_type, value))
     return found
 
 
@@ -188,12 +192,18 @@ def _read_varint(encoded: bytes, at: int) -> tuple[int, int]:
 
 
 def _packed(encoded: bytes) -> list[int]:
-    found = []
+    found: list[int] = []
     at = 0
     while at < len(encoded):
         value, at = _read_varint(encoded, at)
-        found.append(value)
+        _add(found, value)
     return found
+
+
+def _add(found: list[T], one: T) -> None:
+    if len(found) == _FIELDS_MAX:
+        raise MalformedMessage
+    found.append(one)
 
 
 def _take(encoded: bytes, at: int, size: int) -> tuple[bytes, int]:

@@ -128,6 +128,13 @@ def test_numbers_may_be_packed_or_not() -> None:
     assert read_message(CommandGetSqlInfo, b"\x08\x00\x08\x84\x04") == CommandGetSqlInfo((0, 516))
 
 
+def test_the_most_fields_are_read_and_no_more() -> None:
+    assert len(read_message(CommandGetTables, b"\x22\x00" * 10_000).table_types) == 10_000
+    packed = b"\x0a\x91\x4e" + b"\x00" * 10_001
+    with pytest.raises(MalformedMessage, match=r"more than 10,000 fields"):
+        read_message(CommandGetSqlInfo, packed)
+
+
 def test_negative_numbers_are_read() -> None:
     encoded = write_message(CommandGetXdbcTypeInfo(-5))
     assert read_message(CommandGetXdbcTypeInfo, encoded).data_type == -5
@@ -154,8 +161,9 @@ def test_unknown_fields_are_skipped() -> None:
         b"\x0b",
         b"\x08\x01",
         b"\n\x02\xff\xfe",
+        b"\x12\x00" * 10_001,
     ],
-    ids=["no_size", "cut", "huge", "endless_number", "group", "wrong_type", "not_utf8"],
+    ids=["no_size", "cut", "huge", "endless_number", "group", "wrong_type", "not_utf8", "many"],
 )
 def test_a_malformed_message_is_refused(encoded: bytes) -> None:
     with pytest.raises(MalformedMessage):
