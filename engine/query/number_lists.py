@@ -18,7 +18,8 @@ _NUMBER = r"(?!-0+\s*[),\]])-?(?:\d{1,18}(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?"
 _ITEM = rf"\s*+(?:{_NUMBER}|\({_NUMBER}\))\s*+"
 _LISTS = Unquoted(
     rf"(?P<array>\b[aA][rR][rR][aA][yY]\s*+)?"
-    rf"\[(?P<items>{_ITEM}(?:,{_ITEM}){{{_NUMBERS_MIN - 1},}}+)\]"
+    rf"\[(?P<items>{_ITEM}(?:,{_ITEM}){{{_NUMBERS_MIN - 1},}}+)\]",
+    mark="[",
 )
 _NO_BRACKETS = str.maketrans("", "", "()")
 
@@ -74,4 +75,4 @@ def take_numbers(sql: str, function: str) -> tuple[str, list[np.ndarray]]:
 @lru_cache(maxsize=4)
 def _lists(sql: str) -> tuple[re.Match[str], ...]:
     """Find the lists that are part of the statement itself; several functions ask in a row."""
-    return tuple(_LISTS.find(sql)) if "[" in sql else ()
+    return tuple(_LISTS.find(sql))

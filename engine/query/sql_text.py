@@ -25,12 +25,20 @@ class Unquoted:
     ['a', 'd']
     """
 
-    def __init__(self, pattern: str) -> None:
-        """Take a regular expression, which is read as verbose."""
+    def __init__(self, pattern: str, *, mark: str = "") -> None:
+        """Take a regular expression, which is read as verbose.
+
+        Args:
+            pattern: what is wanted.
+            mark: what all that it matches has in it: most texts do not, and are not scanned.
+        """
+        self._mark = mark
         self._scan = re.compile(rf"{_QUOTED} | (?P<wanted>{pattern})", re.VERBOSE | re.DOTALL)
 
     def find(self, sql: str) -> Iterator[re.Match[str]]:
         """Yield the places of the pattern, in order; they do not overlap."""
+        if self._mark not in sql:
+            return
         position = 0
         while match := self._scan.search(sql, position):
             position = match.end()
@@ -63,7 +71,7 @@ def replaced(
     return "".join((*pieces, sql[start:])) if pieces else sql
 
 
-PLACEHOLDERS = Unquoted(r"(?<![\w$])\$(?P<number>\d+)")
+PLACEHOLDERS = Unquoted(r"(?<![\w$])\$(?P<number>\d+)", mark="$")
 """Finds ``$1`` and its like; the group ``number`` is the number."""
 
 

@@ -41,8 +41,6 @@ def tokenize(sql: str) -> list[Token]:
 
 def _as_names(sql: str) -> str:
     """Write ``$1`` as ``_1``: of ``$1,$2`` sqlglot takes ``$1,$`` for the beginning of a text."""
-    if "$" not in sql:
-        return sql
     return replaced(sql, PLACEHOLDERS.find(sql), lambda found: "_" + found["number"])
 
 

@@ -23,7 +23,8 @@ from engine.workers.tasks import DescribeTask
 
 _LIMIT = re.compile(r"(?:skip|fetch)=\$(\d+)")
 _CAST = Unquoted(
-    r"(?<![\w$])\$(?P<number>\d+)\s*::\s*(?P<type>[a-zA-Z_]\w*(?:[ ]+[a-zA-Z_]\w*)*)(?P<array>\[\])?"
+    r"(?<![\w$])\$(?P<number>\d+)\s*::\s*(?P<type>[a-zA-Z_]\w*(?:[ ]+[a-zA-Z_]\w*)*)(?P<array>\[\])?",
+    mark="$",
 )
 _TYPE_WORDS_MAX = 4
 _INT8 = 20

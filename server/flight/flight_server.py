@@ -18,7 +18,7 @@ from engine.arrow_types import write_schema
 from engine.errors import InvalidRequest, NotFound, StatementForbidden
 from engine.query.parameters import count_placeholders
 from engine.service.describing import schema_of_statement
-from engine.service.queries import QueryAnswer, QueryOptions, run_query
+from engine.service.queries import QueryAnswer, QueryOptions, check_text, run_query
 from server.flight.answers import WaitingAnswer, WaitingAnswers, open_answer
 from server.flight.calls import HEADERS, Call, CallHeadersFactory, Calls, OpenHandshakes
 from server.flight.commands import (
@@ -239,7 +239,7 @@ class FlightSqlServer(fl.FlightServerBase):
     async def _run(self, call: Call, command: Command) -> WaitingAnswer:
         """Run the statement of a command up to its first rows."""
         if isinstance(command, CommandStatementQuery):
-            text = BoundText(number_placeholders(command.query), ())
+            text = BoundText(_numbered(call, command.query), ())
             names = self._sessions.options_of(call.caller, call.headers)
         elif isinstance(command, CommandPreparedStatementQuery):
             statement = self._prepared.get(call.caller, command.prepared_statement_handle)
@@ -266,7 +266,7 @@ class FlightSqlServer(fl.FlightServerBase):
             sql = statement.sql
             names = statement.options
         elif isinstance(command, CommandStatementQuery):
-            sql = number_placeholders(command.query)
+            sql = _numbered(call, command.query)
             names = self._sessions.options_of(call.caller, call.headers)
         else:
             raise CommandUnsupported(f"{type(command).__name__} has no schema.")
@@ -283,7 +283,7 @@ class FlightSqlServer(fl.FlightServerBase):
 
     async def _prepare(self, call: Call, *, body: bytes) -> tuple[bytes, ...]:
         request = unpack(ActionCreatePreparedStatementRequest, body)
-        sql = number_placeholders(request.query)
+        sql = _numbered(call, request.query)
         count = count_placeholders(sql)
         names = self._sessions.options_of(call.caller, call.headers)
         schema = await schema_of_statement(
@@ -370,6 +370,12 @@ def _info(
     return fl.FlightInfo(
         schema, descriptor, [endpoint], row_count, size_bytes, app_metadata=app_metadata
     )
+
+
+def _numbered(call: Call, query: str) -> str:
+    """Number the placeholders of a statement that is not too long to be looked at."""
+    check_text(call.engine, query)
+    return number_placeholders(query)
 
 
 def _run_of(answer: QueryAnswer) -> bytes:

@@ -19,7 +19,7 @@ from engine.query.parameters import count_placeholders, placeholder_number
 from engine.query.sql_text import PLACEHOLDERS, Unquoted, replaced
 from engine.query.type_text import arrow_type_text
 
-_QUESTIONS = Unquoted(r"\?")
+_QUESTIONS = Unquoted(r"\?", mark="?")
 _NANOSECONDS = 1_000_000_000
 
 types = pa.types

@@ -28,7 +28,7 @@ from server.pgwire.commands import (
 from server.pgwire.errors import PgError
 from server.pgwire.words import Words
 
-_SEMICOLONS = Unquoted(";")
+_SEMICOLONS = Unquoted(";", mark=";")
 # The tokenizer would take all that follows it for one text.
 _PREPARE = re.compile(r"^\s+prepare(?=\s)", re.IGNORECASE)
 _FIRST_WORD = re.compile(r"[A-Za-z]+")
