@@ -6,7 +6,7 @@ that draining can wait for the last one.
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from starlette.requests import Request
 
@@ -14,6 +14,31 @@ from catalog.settings import Settings
 from engine.service.context import Engine
 from server.limits import RateLimiter
 from server.observe import Metrics
+
+
+class Running:
+    """Counts what is under way; on the loop only."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count one as running for as long as the block runs."""
+        self._count += 1
+        self._is_idle.clear()
+        try:
+            yield
+        finally:
+            self._count -= 1
+            if self._count == 0:
+                self._is_idle.set()
+
+    async def wait_idle(self) -> None:
+        """Wait until none runs."""
+        await self._is_idle.wait()
 
 
 class Door:
@@ -25,9 +50,7 @@ class Door:
         self.metrics = Metrics()
         self.is_draining = False
         self._engine: Engine | None = None
-        self._running = 0
-        self._is_idle = asyncio.Event()
-        self._is_idle.set()
+        self._running = Running()
 
     @property
     def engine(self) -> Engine:
@@ -50,21 +73,13 @@ class Door:
         if engine is not None:
             await engine.close()
 
-    @contextmanager
-    def counted(self) -> Iterator[None]:
+    def counted(self) -> AbstractContextManager[None]:
         """Count a request as running for as long as the block runs."""
-        self._running += 1
-        self._is_idle.clear()
-        try:
-            yield
-        finally:
-            self._running -= 1
-            if self._running == 0:
-                self._is_idle.set()
+        return self._running.counted()
 
     async def wait_idle(self) -> None:
         """Wait until no request runs, no submitted query does, and every result is kept."""
-        await self._is_idle.wait()
+        await self._running.wait_idle()
         if self._engine is not None:
             await self._engine.runs.wait_idle()
 

@@ -22,7 +22,7 @@ from typing_extensions import override
 from engine.errors import QueryCancelled
 from engine.service.context import Caller, Engine
 from server.auth import choose_workspace, identify_token
-from server.door import Door
+from server.door import Door, Running
 from server.errors import Draining, Unauthenticated
 from server.flight.errors import flight_error
 
@@ -115,9 +115,7 @@ class Calls:
         self._door = door
         self._loop = loop
         self._running: set[asyncio.Task[Any]] = set()
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._count = 0
+        self._open = Running()
         self.is_stopping = False
         self.is_closed = False
 
@@ -164,7 +162,7 @@ class Calls:
         Raises:
             QueryCancelled: the client went away, or the door is closing.
         """
-        return self._await(asyncio.run_coroutine_threadsafe(work, self._loop), context)
+        return self.finish(self.start(work), context)
 
     def start(self, work: Coroutine[Any, Any, T]) -> "ThreadFuture[T]":
         """Run a coroutine on the loop without waiting for it."""
@@ -179,7 +177,17 @@ class Calls:
 
     def finish(self, future: "ThreadFuture[T]", context: fl.ServerCallContext) -> T:
         """Wait for what :meth:`start` started, as :meth:`wait` does."""
-        return self._await(future, context)
+        while True:
+            try:
+                return future.result(timeout=_WATCH_S)
+            except TimeoutError:
+                if future.done():
+                    raise
+                # What is done already is handed over, so that nothing is lost that must be closed.
+                if context.is_cancelled() and future.cancel():
+                    raise QueryCancelled from None
+            except CancelledError:
+                raise QueryCancelled from None
 
     def shown(self, context: fl.ServerCallContext, work: Callable[[], T]) -> T:
         """Do work in this thread; raise what pyarrow makes the right status of."""
@@ -220,13 +228,12 @@ class Calls:
         """Count a statement as running until what is returned is called; on the loop only."""
         stack = ExitStack()
         stack.enter_context(self._door.counted())
-        self._enter()
-        stack.callback(self._leave)
+        stack.enter_context(self._open.counted())
         return stack.close
 
     async def wait_idle(self) -> None:
         """Wait until no call runs and no answer waits."""
-        await self._idle.wait()
+        await self._open.wait_idle()
 
     def cancel_all(self) -> None:
         """Cancel the work of every running call."""
@@ -247,14 +254,12 @@ class Calls:
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)
-        self._enter()
         try:
-            with self._door.counted():
+            with self._open.counted(), self._door.counted():
                 call = await self._authorize(headers, follows=follows)
                 workspace.append(call.caller.workspace_id)
                 return await work(call)
         finally:
-            self._leave()
             self._running.discard(task)
 
     async def _authorize(self, headers: dict[str, str], *, follows: bool) -> Call:
@@ -264,28 +269,6 @@ class Calls:
         if not follows:
             self._door.limiter.admit(caller.workspace_id)
         return Call(engine, replace(caller, door=DOOR), headers)
-
-    def _await(self, future: "ThreadFuture[T]", context: fl.ServerCallContext) -> T:
-        while True:
-            try:
-                return future.result(timeout=_WATCH_S)
-            except TimeoutError:
-                if future.done():
-                    raise
-                # What is done already is handed over, so that nothing is lost that must be closed.
-                if context.is_cancelled() and future.cancel():
-                    raise QueryCancelled from None
-            except CancelledError:
-                raise QueryCancelled from None
-
-    def _enter(self) -> None:
-        self._count += 1
-        self._idle.clear()
-
-    def _leave(self) -> None:
-        self._count -= 1
-        if self._count == 0:
-            self._idle.set()
 
 
 def _headers_of(context: fl.ServerCallContext) -> CallHeaders:
