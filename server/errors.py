@@ -145,6 +145,11 @@ def said_of(kind: type[Exception], table: Mapping[type[Exception], T]) -> T:
     return next(table[cls] for cls in kind.__mro__ if cls in table)
 
 
+def shown_message(error: EngineError) -> str:
+    """Return the sentence for a client: text of a driver may hold a lone surrogate, which UTF-8 cannot."""
+    return error.message.encode("utf-8", "replace").decode()
+
+
 def render(error: Exception, *, path: str, request_id: str) -> Response:
     """Make the response for an error.
 
@@ -158,8 +163,7 @@ def render(error: Exception, *, path: str, request_id: str) -> Response:
     """
     wire = wire_of(type(error))
     if isinstance(error, EngineError):
-        # Text of a driver may hold a lone surrogate, which JSON in UTF-8 cannot.
-        message = error.message.encode("utf-8", "replace").decode()
+        message = shown_message(error)
     else:
         message = f"Internal server error. Please quote request {request_id}."
     is_gateway = path.startswith(GATEWAY_PREFIX) or isinstance(

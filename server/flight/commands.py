@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from engine.errors import InvalidRequest
 from server.flight.protobuf import (
+    Packed,
     data,
     flag,
     integer,
@@ -30,14 +31,6 @@ _NAME_CHARS_MAX = 80
 
 class CommandUnsupported(InvalidRequest):
     """The command is not supported."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    """``google.protobuf.Any``."""
-
-    type_url: str = text(1)
-    value: bytes = data(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +268,7 @@ def read_command(encoded: bytes) -> Command:
         MalformedMessage: the bytes are no message.
         CommandUnsupported: it is none of Flight SQL, or one that Tidemill does not know.
     """
-    packed = read_message(_Packed, encoded)
+    packed = read_message(Packed, encoded)
     name = packed.type_url.removeprefix(_PREFIX)
     known = _COMMANDS.get(name)
     if known is None:
@@ -290,7 +283,7 @@ def unpack(message: type[M], encoded: bytes) -> M:
     Raises:
         InvalidRequest: it is malformed, or another message.
     """
-    packed = read_message(_Packed, encoded)
+    packed = read_message(Packed, encoded)
     if packed.type_url.removeprefix(_PREFIX) != message.__name__:
         raise InvalidRequest(f"The action takes a message '{message.__name__}'.")
     return read_message(message, packed.value)
@@ -302,7 +295,7 @@ def pack(message: Any) -> bytes:  # noqa: ANN401 - any message of Flight SQL
     >>> read_command(pack(CommandGetDbSchemas(catalog="datasets"))).catalog
     'datasets'
     """
-    return write_message(_Packed(_PREFIX + type(message).__name__, write_message(message)))
+    return write_message(Packed(_PREFIX + type(message).__name__, write_message(message)))
 
 
 def tickets_of(info: bytes) -> tuple[bytes, ...]:

@@ -31,9 +31,16 @@ from typing_extensions import override
 
 from engine import errors as engine_errors
 from engine.errors import EngineError
-from server.errors import Draining, Unauthenticated, WorkspaceUnknown, said_of, wire_of
+from server.errors import (
+    Draining,
+    Unauthenticated,
+    WorkspaceUnknown,
+    said_of,
+    shown_message,
+    wire_of,
+)
 from server.flight.commands import CommandUnsupported
-from server.flight.protobuf import data, integer, many_data, text, write_message
+from server.flight.protobuf import Packed, integer, many_data, text, write_message
 
 _log = structlog.get_logger()
 
@@ -91,14 +98,6 @@ class _ErrorInfo:
     domain: str = text(2)
 
 
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    """``google.protobuf.Any``."""
-
-    type_url: str = text(1)
-    value: bytes = data(2)
-
-
 _STATUS: MappingProxyType[type[Exception], tuple[type[Exception], int]] = MappingProxyType(
     {
         engine_errors.InvalidRequest: (InvalidArgument, 3),
@@ -140,8 +139,7 @@ def flight_error(
     if is_schema and not issubclass(status, _Untraceable):
         status, code = Unknown, _UNKNOWN
     if isinstance(error, EngineError):
-        # Text of a driver may hold a lone surrogate, which UTF-8 cannot.
-        message = error.message.encode("utf-8", "replace").decode()
+        message = shown_message(error)
     else:
         _log.error("flight.unhandled", exc_info=error)
         message = _INTERNAL
@@ -156,7 +154,7 @@ def flight_error(
 
 def _details(code: int, message: str, reason: str) -> bytes:
     """Say it again without the words that Arrow adds; what is here counts where it is understood."""
-    info = _Packed(
+    info = Packed(
         "type.googleapis.com/google.rpc.ErrorInfo", write_message(_ErrorInfo(reason, "tidemill"))
     )
     return write_message(_RpcStatus(code, message, (write_message(info),)))

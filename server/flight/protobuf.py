@@ -247,3 +247,11 @@ class MapEntry:
 
     key: str = text(1)
     value: bytes = data(2)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """``google.protobuf.Any``."""
+
+    type_url: str = text(1)
+    value: bytes = data(2)
