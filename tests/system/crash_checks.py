@@ -16,6 +16,7 @@ from catalog.settings import Settings
 from catalog.store import workspaces as workspace_store
 from catalog.tables import dataset_files, results, uploads
 from tests.system.crash_ledger import DatasetFact, Ledger, SavedQueryFact, State
+from tests.system.folders import files_now
 
 _SETTLE_S = 30
 _PAGE = 1000
@@ -227,18 +228,17 @@ def wait_for_clean_blobs(data_dir: Path, timeout_s: float) -> None:
     """Wait until exactly the blobs are left that a row names."""
     until = time.monotonic() + timeout_s
     while True:
-        named, stored = asyncio.run(_named_blobs(data_dir)), _stored_blobs(data_dir)
+        named, stored = asyncio.run(_named_blobs(data_dir)), stored_keys(data_dir)
         assert named <= stored, f"lost: {named - stored}"
-        staged = [path for path in (data_dir / "staging").glob("*/*") if path.is_file()]
+        staged = files_now(data_dir / "staging", "*/*")
         if named == stored and not staged:
             return
         assert time.monotonic() < until, f"never collected: {stored - named} {staged}"
         time.sleep(0.2)
 
 
-def _stored_blobs(data_dir: Path) -> set[str]:
-    root = data_dir / "blobs"
-    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+def stored_keys(data_dir: Path) -> set[str]:
+    return {path.as_posix() for path in files_now(data_dir / "blobs")}
 
 
 async def _named_blobs(data_dir: Path) -> set[str]:

@@ -21,6 +21,7 @@ import pytest
 
 from tests.server.running import RunningServer
 from tests.system.conftest import StartServer
+from tests.system.folders import files_now
 from tests.system.hostile import (
     EATERS,
     EXHAUSTED,
@@ -302,10 +303,7 @@ def _settled(scene: Scene, before: Holdings | None) -> Holdings | None:
     server = psutil.Process(scene.server.process.pid)
     zygote = _zygote_of(server)
     folders = (scene.data_dir / "spill", scene.data_dir / "staging")
-    try:
-        files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    except FileNotFoundError:  # a folder is being removed
-        return None
+    files = [path for folder in folders for path in files_now(folder)]
     now = Holdings(
         workers=len(zygote.children()),
         descriptors=server.num_fds(),

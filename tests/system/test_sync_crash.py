@@ -46,7 +46,9 @@ from catalog.tables import (
 )
 from tests.server.running import TOKEN, RunningServer, server_command, server_environment
 from tests.service.remote import postgres_config
+from tests.system.crash_checks import stored_keys
 from tests.system.crash_writers import csv_of, name_of, seeded
+from tests.system.folders import files_now
 
 pytestmark = [pytest.mark.crash, pytest.mark.system]
 
@@ -379,12 +381,11 @@ def at_random(_data_dir: Path, rng: random.Random) -> bool:
 
 
 def while_rows_arrive(data_dir: Path, rng: random.Random) -> bool:
-    return _changed(lambda: set(data_dir.glob("staging/*/*/**/part-*.parquet")), rng)
+    return _changed(lambda: files_now(data_dir / "staging", "part-*.parquet"), rng)
 
 
 def between_files_and_row(data_dir: Path, rng: random.Random) -> bool:
-    tables = data_dir / "blobs" / "tables"
-    return _changed(lambda: set(tables.glob("*/*/*")), rng)
+    return _changed(lambda: files_now(data_dir / "blobs" / "tables"), rng)
 
 
 def under_a_new_lease(data_dir: Path, rng: random.Random) -> bool:
@@ -643,19 +644,14 @@ async def check_collection(data_dir: Path) -> tuple[int, int]:
     try:
         blobs = open_blob_store(Settings.model_validate({"data_dir": data_dir, "blob_url": None}))
         named = await db.read(_named_keys)
-        before = _stored_keys(data_dir)
+        before = stored_keys(data_dir)
         assert not named - before, f"lost: {named - before}"
         await collect_garbage(db, blobs, grace_s=0, now=datetime.now(UTC))
-        assert _stored_keys(data_dir) == named == await db.read(_named_keys)
+        assert stored_keys(data_dir) == named == await db.read(_named_keys)
         assert await db.read(_profiles_of_nothing) == set()
         return len(before) - len(named), len(named)
     finally:
         await db.close()
-
-
-def _stored_keys(data_dir: Path) -> set[str]:
-    root = data_dir / "blobs"
-    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
 
 def _named_keys(conn: Connection) -> set[str]:
