@@ -14,13 +14,13 @@ import pyarrow as pa
 from engine.encode.pg.pg_types import TYPE_KEY
 from engine.pg_catalog.database import CatalogDatabase
 from engine.pg_catalog.filling import arrow_type
-from engine.pg_catalog.names import Names, path_text
-from engine.pg_catalog.pg_types import REG_TYPES, duckdb_type, types_by_name, types_by_oid
+from engine.pg_catalog.layout import path_text
+from engine.pg_catalog.names import Names
+from engine.pg_catalog.pg_types import REG_TYPES, VECTORS, duckdb_type, types_by_name, types_by_oid
 from engine.pg_catalog.rewrite import rewrite_catalog_sql
 from engine.pg_catalog.snapshot import CatalogSnapshot
 
 DATABASES_MAX = 4
-_VECTORS = frozenset(("int2vector", "oidvector"))
 _INTEGERS = frozenset(("int2", "int4", "int8"))
 
 
@@ -110,7 +110,7 @@ def _shown(column: Any, kind: str | None) -> Any:  # noqa: ANN401 - chunks of Ar
     """Give NULLs of no type that of text, as Postgres does, and the items of lists theirs."""
     if pa.types.is_null(column.type):
         return pa.chunked_array([pa.nulls(len(column), pa.string())])
-    if kind in _VECTORS and pa.types.is_list(column.type):
+    if kind in VECTORS and pa.types.is_list(column.type):
         return _spaced(column)
     if not pa.types.is_list(column.type):
         is_counted = kind in _INTEGERS and pa.types.is_integer(column.type)
@@ -143,7 +143,7 @@ def _shown_type(kind: str | None, arrow: pa.DataType) -> str | None:
     numbered = name in ("oid", "xid", "cid")
     if numbered:
         return name if pa.types.is_integer(arrow) else None
-    if name in _VECTORS:
+    if name in VECTORS:
         return name if is_text else None
     if name in REG_TYPES or found.typcategory in ("S", "U", "X", "Z"):
         return name if is_text or found.typelem else None

@@ -1,5 +1,7 @@
 """Rows of the relations that are the same in every database, and of those about the session."""
 
+from collections.abc import Callable
+
 from engine.pg_catalog.entries import (
     CATALOG_ENCODING,
     OWNER,
@@ -150,36 +152,39 @@ def _pg_get_keywords(_: Entries) -> Cells:
     }
 
 
-def session_cells(name: str, snapshot: CatalogSnapshot, database_oid: int) -> Cells | None:
-    """Give the cells of a relation that differs from session to session; None for any other."""
+def _pg_settings(snapshot: CatalogSnapshot, _: int) -> Cells:
+    values = snapshot.session.settings
+    return {
+        "name": list(values),
+        "setting": list(values.values()),
+        "boot_val": list(values.values()),
+        "reset_val": list(values.values()),
+        "category": "Client Connection Defaults",
+        "context": "user",
+        "vartype": "string",
+        "source": "session",
+        "pending_restart": False,
+    }
+
+
+def _pg_stat_activity(snapshot: CatalogSnapshot, database_oid: int) -> Cells:
     session = snapshot.session
-    if name == "pg_settings":
-        values = session.settings
-        return {
-            "name": list(values),
-            "setting": list(values.values()),
-            "boot_val": list(values.values()),
-            "reset_val": list(values.values()),
-            "category": "Client Connection Defaults",
-            "context": "user",
-            "vartype": "string",
-            "source": "session",
-            "pending_restart": False,
-        }
-    if name == "pg_stat_activity":
-        return {
-            "datid": [database_oid],
-            "datname": snapshot.database,
-            "pid": session.backend_pid,
-            "usename": session.user,
-            "application_name": session.settings.get("application_name", ""),
-            "state": "active",
-            "backend_type": "client backend",
-        }
-    return None
+    return {
+        "datid": [database_oid],
+        "datname": snapshot.database,
+        "pid": session.backend_pid,
+        "usename": session.user,
+        "application_name": session.settings.get("application_name", ""),
+        "state": "active",
+        "backend_type": "client backend",
+    }
 
 
-SESSION_RELATIONS = frozenset(("pg_settings", "pg_stat_activity"))
+# What differs from session to session, from a snapshot and the number of its database.
+SESSION_RELATIONS: dict[str, Callable[[CatalogSnapshot, int], Cells]] = {
+    "pg_settings": _pg_settings,
+    "pg_stat_activity": _pg_stat_activity,
+}
 CLUSTER_BUILDERS: dict[str, Build] = {
     "pg_database": _pg_database,
     "pg_stat_database": _pg_stat_database,

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from engine.errors import SqlInvalid
 from engine.pg_catalog import information_schema, relations
-from engine.pg_catalog.cluster import SESSION_RELATIONS, session_cells
+from engine.pg_catalog.cluster import SESSION_RELATIONS
 from engine.pg_catalog.entries import Entries
 from engine.pg_catalog.filling import fill
 from engine.pg_catalog.instance import cursor_of, drop_database, new_database
@@ -92,7 +92,7 @@ class CatalogDatabase:
         """
         with cursor_of(self._name) as cursor:
             for relation in needed:
-                if relation.name in SESSION_RELATIONS and relation.schema != INFORMATION_SCHEMA:
+                if relation.local_name in SESSION_RELATIONS:
                     self._make_of_session(cursor, relation, snapshot)
                 else:
                     self._make(relation)
@@ -124,8 +124,7 @@ class CatalogDatabase:
         snapshot: CatalogSnapshot,
     ) -> None:
         oid = self._entries.database_oids.get(snapshot.database, 0)
-        cells = session_cells(relation.name, snapshot, oid)
-        assert cells is not None
+        cells = SESSION_RELATIONS[relation.local_name](snapshot, oid)
         cursor.register(SESSION_PREFIX + relation.name, fill(relation, cells))
 
 

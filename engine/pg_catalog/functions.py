@@ -11,12 +11,11 @@ from typing import TypeAlias
 from sqlglot import exp
 
 from engine.errors import SqlInvalid
-from engine.pg_catalog.names import path_schemas, path_text
-from engine.pg_catalog.pg_types import REG_TYPES
+from engine.pg_catalog.layout import path_schemas, path_text
+from engine.pg_catalog.pg_types import REG_TYPES, VECTORS
 from engine.pg_catalog.snapshot import CatalogSnapshot
 
 Arguments: TypeAlias = Sequence[exp.Expr]
-_VECTORS = ("int2vector", "oidvector")
 _REG_LOOKUPS = {
     name: name
     if name in ("regclass", "regtype", "regproc", "regnamespace", "regrole")
@@ -99,7 +98,7 @@ def relation_number(term: exp.Expr, context: Context) -> exp.Expr:
 
 def is_vector(term: exp.Expr, context: Context) -> bool:
     """Tell a vector, which is counted from 0, from an array, which is counted from 1."""
-    return context.type_of(term) in _VECTORS
+    return context.type_of(term) in VECTORS
 
 
 def setting(name: str, context: Context) -> str | None:
@@ -319,7 +318,6 @@ _ALLOWED = (
     "has_table_privilege has_schema_privilege has_database_privilege has_column_privilege"
     " has_any_column_privilege has_function_privilege has_type_privilege has_language_privilege"
     " has_tablespace_privilege has_sequence_privilege has_foreign_data_wrapper_privilege has_server_privilege"
-    ""
 )
 _NUMBER_VISIBLE = (
     "pg_function_is_visible pg_operator_is_visible pg_opclass_is_visible"

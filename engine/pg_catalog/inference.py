@@ -11,6 +11,7 @@ from sqlglot import exp
 from engine.pg_catalog.functions import RELATION_FUNCTIONS, RESULT_TYPES
 from engine.pg_catalog.layout import find_relation
 from engine.pg_catalog.parsing import FUNCTION_PREFIX
+from engine.pg_catalog.pg_types import VECTORS
 
 Columns = list[tuple[str, str | None]]
 _DATA_TYPES = {
@@ -46,6 +47,8 @@ SYSTEM_COLUMNS = {"tableoid": "oid", "xmin": "xid", "xmax": "xid", "cmin": "cid"
 _WIDTHS = ("int2", "int4", "int8")
 UNNAMED = "?column?"
 _LITERAL_STRENGTH, _TYPE_STRENGTH, _NAME_STRENGTH = 0, 1, 2
+# Words of the session that the parser takes for columns.
+_LIKE_COLUMNS = frozenset(("user", "current_role"))
 _SESSION_WORDS: dict[type[exp.Expr], str] = {
     exp.CurrentUser: "current_user",
     exp.SessionUser: "session_user",
@@ -54,6 +57,12 @@ _SESSION_WORDS: dict[type[exp.Expr], str] = {
     exp.CurrentDate: "current_date",
     exp.CurrentTimestamp: "current_timestamp",
 }
+
+
+def is_session_word(column: exp.Column) -> bool:
+    """Tell a word of the session, which stands bare, from a column."""
+    is_bare = not column.table and not column.this.args.get("quoted")
+    return is_bare and column.name in _LIKE_COLUMNS
 
 
 def type_name(data_type: exp.Expr) -> str:
@@ -209,7 +218,7 @@ class Inference:
 
     def _element(self, term: exp.Expr) -> str | None:
         kind = self.type_of(term)
-        if kind in ("int2vector", "oidvector"):
+        if kind in VECTORS:
             return "int2" if kind == "int2vector" else "oid"
         return kind[1:] if kind and kind.startswith("_") else None
 
@@ -217,8 +226,8 @@ class Inference:
         match term:
             case exp.Column() if term.name in SYSTEM_COLUMNS and self.source_of(term):
                 return SYSTEM_COLUMNS[term.name]
-            case exp.Column() if term.name == "user" and not term.table:
-                return self.resolve(term) or "name"
+            case exp.Column() if is_session_word(term):
+                return "name"
             case exp.Column():
                 return None if isinstance(term.this, exp.Star) else self.resolve(term)
             case exp.Cast():

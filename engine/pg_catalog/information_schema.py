@@ -43,7 +43,7 @@ def _tables(entries: Entries) -> Cells:
 
 def _columns(entries: Entries) -> Cells:
     columns = attributes_of(entries.relations)
-    names = {each.oid: (each.schema, each.name) for each in entries.relations}
+    names = entries.relations_by_oid
     base = [_base_name(each) for each in columns]
     database = entries.snapshot.database
     return {
@@ -111,7 +111,7 @@ def _table_privileges(entries: Entries) -> Cells:
 
 def _column_privileges(entries: Entries) -> Cells:
     columns = attributes_of(entries.relations)
-    names = {each.oid: (each.schema, each.name) for each in entries.relations}
+    names = entries.relations_by_oid
     return {
         **_READER_GRANT,
         "table_catalog": entries.snapshot.database,

@@ -13,6 +13,7 @@ from engine.pg_catalog.snapshot import stable_oids
 PG_CATALOG = "pg_catalog"
 INFORMATION_SCHEMA = "information_schema"
 UNRESERVED = "U"
+_PATH_SEPARATOR = "\x1f"
 _FILE = Path(__file__).with_name("relations.txt")
 # Functions that clients read like a table.
 _KEYWORDS = "pg_catalog 0 f pg_get_keywords word:text catcode:char barelabel:bool catdesc:text baredesc:text"
@@ -61,10 +62,15 @@ def system_relations() -> dict[tuple[str, str], SystemRelation]:
     return {(each.schema, each.name): each for each in [*numbered, _read(_KEYWORDS)]}
 
 
-@cache
-def bare_names() -> frozenset[str]:
-    """Names that mean a relation of ``pg_catalog`` without a schema."""
-    return frozenset(name for schema, name in system_relations() if schema == PG_CATALOG)
+def path_text(schemas: tuple[str, ...]) -> str:
+    """Write a search path as the functions take it, with ``pg_catalog`` where Postgres puts it."""
+    whole = schemas if PG_CATALOG in schemas else (PG_CATALOG, *schemas)
+    return _PATH_SEPARATOR.join(whole)
+
+
+def path_schemas(path: str) -> list[str]:
+    """Read what :func:`path_text` wrote."""
+    return path.split(_PATH_SEPARATOR)
 
 
 def find_relation(parts: tuple[str, ...], database: str | None = None) -> SystemRelation | None:

@@ -5,7 +5,7 @@ its own when both have the same name, and because DuckDB refuses subqueries in s
 """
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from inspect import Parameter, Signature
 from itertools import count
 from typing import Any
@@ -15,10 +15,11 @@ import duckdb
 import pyarrow as pa
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
-from engine.pg_catalog.entries import Entries
+from engine.pg_catalog.entries import Entries, Index
+from engine.pg_catalog.filling import arrow_type
 from engine.pg_catalog.indexdef import index_definition as write_index
 from engine.pg_catalog.indexdef import qualified, quote_ident
-from engine.pg_catalog.layout import PG_CATALOG
+from engine.pg_catalog.layout import path_schemas
 from engine.pg_catalog.pg_types import (
     format_type,
     function_oids,
@@ -29,19 +30,12 @@ from engine.pg_catalog.pg_types import (
     types_by_oid,
 )
 
-_PATH_SEPARATOR = "\x1f"
 _NOTHING = "-"
 _UNITS = ("kB", "MB", "GB", "TB", "PB")
 _BYTES_LIMIT = 10 * 1024
 _HALVES_LIMIT = 20 * 1024 - 1
 _Scalar = Callable[..., Any]
 _NUMBER, _TEXT, _FLAG, _TEXTS = "BIGINT", "VARCHAR", "BOOLEAN", "VARCHAR[]"
-_ARROW: dict[str, Any] = {
-    _NUMBER: pa.int64(),
-    _FLAG: pa.bool_(),
-    _TEXT: pa.string(),
-    _TEXTS: pa.list_(pa.string()),
-}
 _PREFIX = "of_snapshot_"
 _COUNTER = count(1)
 
@@ -54,12 +48,15 @@ class Names:
         self._entries = entries
         self._schemas = {oid: name for name, oid in entries.schema_oids.items()}
         self._roles = {oid: name for name, oid in entries.role_oids.items()}
-        self._indexes = {each.index.oid: each for each in entries.indexes}
-        self._views = {each.oid: each.definition for each in entries.own_relations}
-        self._sizes = {each.oid: each.size_bytes for each in entries.own_relations} | {
-            each.oid: each.size_bytes for each in entries.snapshot.indexes
-        }
+        tables, indexes = entries.snapshot.tables, entries.snapshot.indexes
+        self._views = {each.oid: each.definition for each in tables}
+        self._sizes = {each.oid: each.size_bytes for each in tables}
+        self._sizes |= {each.oid: each.size_bytes for each in indexes}
         self._visible = lru_cache(maxsize=16)(self._visible_oids)
+
+    @cached_property
+    def _indexes(self) -> dict[int, Index]:
+        return {each.index.oid: each for each in self._entries.indexes}
 
     def text_of(self, kind: str, oid: int, path: str) -> str:
         """Write an object identifier of one of the types that print as names."""
@@ -164,17 +161,6 @@ class Names:
 
 
 _REGISTERED: WeakValueDictionary[int, Names] = WeakValueDictionary()
-
-
-def path_text(schemas: tuple[str, ...]) -> str:
-    """Write a search path as the functions take it, with ``pg_catalog`` where Postgres puts it."""
-    whole = schemas if PG_CATALOG in schemas else (PG_CATALOG, *schemas)
-    return _PATH_SEPARATOR.join(whole)
-
-
-def path_schemas(path: str) -> list[str]:
-    """Read what :func:`path_text` wrote."""
-    return path.split(_PATH_SEPARATOR)
 
 
 def split_name(text: str) -> list[str]:
@@ -344,7 +330,7 @@ def _install(
 ) -> None:
     connection.create_function(
         name,
-        _vectorised(function, len(arguments), _ARROW[result]),
+        _vectorised(function, len(arguments), arrow_type(result)),
         list(arguments),
         result,
         type=PythonUDFType.ARROW,

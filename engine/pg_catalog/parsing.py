@@ -142,7 +142,9 @@ def _without_operator_calls(tokens: list[Token]) -> list[Token]:
     kept: list[Token] = []
     index = 0
     while index < len(tokens):
-        if tokens[index].text.upper() == "OPERATOR" and tokens[index].token_type is not _T.STRING:
+        is_bare = tokens[index].token_type not in (_T.STRING, _T.IDENTIFIER)
+        is_called = [each.token_type for each in tokens[index + 1 : index + 2]] == [_T.L_PAREN]
+        if is_bare and is_called and tokens[index].text.upper() == "OPERATOR":
             closing = index + 2
             while closing < len(tokens) and tokens[closing].token_type is not _T.R_PAREN:
                 closing += 1

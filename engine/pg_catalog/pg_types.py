@@ -54,6 +54,7 @@ REG_TYPES = frozenset(
         "regcollation",
     ]
 )
+VECTORS = frozenset(("int2vector", "oidvector"))
 _NUMBERED = REG_TYPES | {"oid", "xid", "cid"}
 _DUCKDB = {
     "bool": "BOOLEAN",

@@ -31,7 +31,6 @@ from engine.pg_catalog.snapshot import TABLE, VIEW
 
 _INDEX = "i"
 _BTREE = "btree"
-_PLAIN_STORAGE = "p"
 _UNKNOWN_ROWS = -1.0
 _INTERNAL_LANGUAGE = 12
 

@@ -31,13 +31,14 @@ from engine.pg_catalog.inference import (
     UNNAMED,
     Inference,
     function_name,
+    is_session_word,
     is_star,
     output_name,
     type_name,
 )
-from engine.pg_catalog.layout import INFORMATION_SCHEMA, SystemRelation, find_relation
+from engine.pg_catalog.layout import SystemRelation, find_relation
 from engine.pg_catalog.parsing import parse_catalog
-from engine.pg_catalog.pg_types import REG_TYPES, duckdb_type
+from engine.pg_catalog.pg_types import REG_TYPES, VECTORS, duckdb_type
 from engine.pg_catalog.show import shown_query
 from engine.pg_catalog.snapshot import CatalogSnapshot
 
@@ -47,7 +48,6 @@ _TEXTS = frozenset(
     ("text", "name", "varchar", "bpchar", "char", "sql_identifier", "character_data", "yes_or_no")
 )
 _INTEGERS = frozenset(("int2", "int4", "int8", "oid"))
-_VECTORS = frozenset(("int2vector", "oidvector"))
 _ROW_FUNCTIONS = frozenset(("generate_series", "unnest", "generate_subscripts"))
 # The number of the transaction that made rows which are older than all transactions.
 FROZEN = 2
@@ -126,7 +126,9 @@ class _Rewrite:
             self._name_outputs(select)
         for term in reversed(list(self._tree.walk())):
             self._replace(term)
-        sql = self._tree.sql(dialect="duckdb", identify=True, unsupported_level=ErrorLevel.IGNORE)
+        sql = self._tree.sql(
+            dialect="duckdb", identify=True, unsupported_level=ErrorLevel.IGNORE, copy=False
+        )
         return RewrittenSql(sql, tuple(columns), tuple(self._relations.values()))
 
     def _expand_stars(self, select: exp.Select) -> None:
@@ -209,10 +211,8 @@ class _Rewrite:
         self._types[id(term)] = kind
 
     def _session_word(self, column: exp.Column) -> exp.Expr | None:
-        """USER is a word of the session unless a source has such a column."""
-        if column.table or column.name != "user" or self._inference.resolve(column):
-            return None
-        return FUNCTIONS["user"]((), self._context)
+        """These words are functions where they stand bare: in quotes they are columns."""
+        return FUNCTIONS[column.name]((), self._context) if is_session_word(column) else None
 
     def _table_number(self, column: exp.Column) -> exp.Expr | None:
         """``tableoid`` is the number of the relation a row is of; transactions are all long past."""
@@ -243,7 +243,7 @@ class _Rewrite:
         if table.args.get("alias") is None:
             alias = exp.to_identifier(relation.name, quoted=True)
             table.set("alias", exp.TableAlias(this=alias))
-        is_of_session = relation.name in SESSION_RELATIONS and relation.schema != INFORMATION_SCHEMA
+        is_of_session = relation.local_name in SESSION_RELATIONS
         name = SESSION_PREFIX + relation.name if is_of_session else relation.local_name
         table.set("this", exp.to_identifier(name, quoted=True))
         table.set("db", None if is_of_session else exp.to_identifier(SCHEMA, quoted=True))
@@ -299,8 +299,8 @@ class _Rewrite:
         shown = self._as_text(inner, kind) if wanted in _TEXTS else None
         if shown is not None:
             return shown
-        if is_text and (wanted.startswith("_") or wanted in _VECTORS):
-            return as_type(_array(inner.this, is_vector=wanted in _VECTORS), duckdb_type(wanted))
+        if is_text and (wanted.startswith("_") or wanted in VECTORS):
+            return as_type(_array(inner.this, is_vector=wanted in VECTORS), duckdb_type(wanted))
         return as_type(inner, duckdb_type(wanted)) if _has_own_type(wanted) else term
 
     def _number_of(self, kind: str, named: exp.Expr) -> exp.Expr:
@@ -310,7 +310,7 @@ class _Rewrite:
         """Write what Postgres prints; None for what both sides print alike."""
         if kind in REG_TYPES:
             return to_name(str(kind), term, self._context)
-        if kind in _VECTORS:
+        if kind in VECTORS:
             return call("array_to_string", term, text(" "))
         return call("array_text", term) if kind is not None and kind.startswith("_") else None
 

@@ -156,3 +156,10 @@ SELECT relname FROM pg_class WHERE relname ~* '^CARS$' AND relname !~ '^pg_' AND
 
 -- name: sizes
 SELECT pg_size_pretty(pg_indexes_size('cars')), pg_size_pretty(10240::bigint), pg_size_pretty(123456789::bigint)
+
+-- name: session_words_by_quotes
+SELECT current_role = current_user AS same, x."user", x."current_role", user = current_user AS me, "user" AS bare
+FROM (SELECT 1 AS "user", 2 AS "current_role") x, pg_am LIMIT 1
+
+-- name: operator_as_a_name
+SELECT relname AS "operator", quote_ident('a$b'), quote_ident('select'), quote_ident('plain') FROM pg_class WHERE relname OPERATOR(pg_catalog.=) 'cars'
