@@ -1,9 +1,9 @@
 """Functions of Postgres that DataFusion lacks, or answers otherwise: vectorised, registered in a context.
 
 A user function of DataFusion has one exact signature, so the ones of any type take texts, variadic ones take
-arrays, and a function of several numbers of arguments is registered under the most. How a call of
-Postgres becomes one of these, :mod:`engine.functions.calls` says; what is written as Postgres writes it and
-fits already (``to_char``, ``age``, ``quote_ident`` …) needs nothing.
+arrays, and a function of several numbers of arguments is registered under the most. How a statement of Postgres
+comes to call them, :mod:`engine.dialect` says; what is written as Postgres writes it and fits already
+(``to_char``, ``age``, ``quote_ident`` …) needs nothing.
 """
 
 from datafusion import SessionContext
@@ -18,10 +18,7 @@ from engine.functions import (
     text,
     value_text,
 )
-from engine.functions.calls import rewritten_aggregate, rewritten_call
 from engine.functions.registry import Function, OnFailure
-
-__all__ = ["FUNCTION_NAMES", "register_functions", "rewritten_aggregate", "rewritten_call"]
 
 _FUNCTIONS: tuple[Function, ...] = (
     *temporal.FUNCTIONS,

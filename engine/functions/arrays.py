@@ -39,22 +39,13 @@ def read_array(text: str) -> list[str | None]:
     return items
 
 
-def _array_dims(arrays: Column) -> Column:
-    """``[1:3]``; NULL for an empty array."""
-    lengths = _lengths(arrays)
-    return pc.binary_join_element_wise("[1:", pc.cast(lengths, TEXT), "]", "")
-
-
-def _array_ndims(arrays: Column) -> Column:
-    return pc.if_else(pc.is_valid(_lengths(arrays)), 1, pa.scalar(None, INTEGER))
-
-
 def _array_upper(arrays: Column, dimensions: Column) -> Column:
     return _of_first_dimension(_lengths(arrays), dimensions)
 
 
 def _array_lower(arrays: Column, dimensions: Column) -> Column:
-    return _of_first_dimension(_array_ndims(arrays), dimensions)
+    ones = pc.if_else(pc.is_valid(_lengths(arrays)), 1, pa.scalar(None, INTEGER))
+    return _of_first_dimension(ones, dimensions)
 
 
 def _lengths(arrays: Column) -> Column:
@@ -96,8 +87,6 @@ def _literal(texts: Column) -> Column:
 
 
 FUNCTIONS = (
-    Function("array_dims", _array_dims, (TEXTS,), TEXT),
-    Function("array_ndims", _array_ndims, (TEXTS,), INTEGER),
     Function("array_upper", _array_upper, (TEXTS, INTEGER), INTEGER),
     Function("array_lower", _array_lower, (TEXTS, INTEGER), INTEGER),
     Function("mode_position", _mode_position, (TEXTS,), INTEGER),

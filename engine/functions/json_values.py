@@ -1,6 +1,6 @@
 """Functions of JSON, which is text here: loops over distinct values, as no vectorised parser keeps the text.
 
-Whoever writes ``json_build_object('a', x)`` calls them through what :mod:`engine.functions.calls` says:
+Whoever writes ``json_build_object('a', x)`` calls them through what :mod:`engine.dialect.call_table` says:
 variadic arguments are gathered into arrays, and values become JSON by ``to_json`` first.
 """
 
@@ -29,8 +29,8 @@ from engine.functions.json_text import (
     write_scalar,
 )
 from engine.functions.registry import BOOLEAN, INTEGER, TEXT, TEXTS, Function
-from engine.functions.value_text import json_texts
-from engine.functions.values import Column, by_value, map_distinct, map_rows, pc
+from engine.functions.value_text import item_type, json_texts
+from engine.functions.values import Column, by_value, map_distinct, map_rows, pc, relisted
 
 _MEMBER = pa.struct([("key", pa.string()), ("value", pa.string())])
 _MEMBERS = pa.list_(_MEMBER)
@@ -88,8 +88,7 @@ def _to_json(values: Column, types: Column) -> Column:
 
 def _array_to_json(values: Column, types: Column) -> Column:
     def written(type_name: str, rows: Column) -> Column:
-        inner = type_name.partition("(")[2].removesuffix(")")
-        items = json_texts(inner, rows.flatten())
+        items = json_texts(item_type(type_name), rows.flatten())
         return _joined(rows, items, "[", ",", "]")
 
     return by_value(types, values, TEXT, written)
@@ -101,10 +100,7 @@ def _build_array(values: Column) -> Column:
 
 def _joined(lists: Column, items: Column, start: str, separator: str, end: str) -> Column:
     """Join the items of each list: NULL items are ``null``, a NULL list is NULL."""
-    offsets = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False).cumsum()
-    whole = pa.ListArray.from_arrays(
-        pa.array([0, *offsets.tolist()], pa.int32()), pc.fill_null(items, "null")
-    )
+    whole = relisted(lists, pc.fill_null(items, "null"))
     text = pc.binary_join_element_wise(start, pc.binary_join(whole, separator), end, "")
     return pc.if_else(pc.is_valid(lists), text, pa.scalar(None, TEXT))
 
@@ -132,10 +128,16 @@ def _object_agg(keys: Column, values: Column) -> Column:
     return _joined(keys, _members(keys, values, " : "), "{ ", ", ", " }")
 
 
-def _object_of_texts(keys: Column, values: Column) -> Column:
-    quoted = map_distinct(values.flatten(), TEXT, quote_json)
-    members = _members(keys, pa.ListArray.from_arrays([0, len(quoted)], quoted), " : ")
-    return _joined(keys, members, "{", ", ", "}")
+def _object_of_texts(keys: list[str | None], values: list[str | None]) -> str:
+    if len(keys) != len(values):
+        raise SqlInvalid("mismatched array dimensions")
+    members: list[str] = []
+    for key, value in zip(keys, values, strict=True):
+        if key is None:
+            raise SqlInvalid("null value not allowed for object key")
+        written = "null" if value is None else quote_json(value)
+        members.append(f"{quote_json(key)} : {written}")
+    return "{" + ", ".join(members) + "}"
 
 
 def _strip_nulls(text: str) -> str:
@@ -299,7 +301,12 @@ FUNCTIONS = (
     Function("json_build_object", _build_object, (TEXTS, TEXTS), TEXT),
     Function("json_row", _row_to_json, (TEXTS, TEXTS), TEXT),
     Function("json_object_of_groups", _object_agg, (TEXTS, TEXTS), TEXT),
-    Function("json_object", _object_of_texts, (TEXTS, TEXTS), TEXT),
+    Function(
+        "json_object",
+        lambda keys, values: map_rows((keys, values), TEXT, _object_of_texts),
+        (TEXTS, TEXTS),
+        TEXT,
+    ),
     Function("jsonb_pretty", _reading(_pretty, TEXT), (TEXT,), TEXT),
     Function("jsonb_contains", _reading(_contains, BOOLEAN), (TEXT, TEXT), BOOLEAN),
     Function("jsonb_exists", _reading(_exists, BOOLEAN), (TEXT, TEXT), BOOLEAN),

@@ -89,16 +89,16 @@ def _integers(arrow_type: str, values: Column) -> Column:
 
 
 def _scale(values: Column) -> Column:
-    return map_distinct(
-        values, INTEGER, lambda text: max(0, -int(_number(text).as_tuple().exponent))
-    )
+    return map_distinct(values, INTEGER, lambda text: _places(_number(text)))
 
 
 def _min_scale(values: Column) -> Column:
-    def least(text: str) -> int:
-        return max(0, -int(_number(text).normalize(_EXACT).as_tuple().exponent))
+    return map_distinct(values, INTEGER, lambda text: _places(_number(text).normalize(_EXACT)))
 
-    return map_distinct(values, INTEGER, least)
+
+def _places(number: Decimal) -> int | None:
+    """Digits behind the point; NULL where there is no number of them: NaN and the infinities."""
+    return max(0, -int(number.as_tuple().exponent)) if number.is_finite() else None
 
 
 FUNCTIONS = (

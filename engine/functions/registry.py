@@ -51,7 +51,13 @@ class Function:
                 found = self.run(*columns)
             except EngineError as error:
                 failure = error
-            except (pa.ArrowException, ArithmeticError, RecursionError) as error:
+            except (
+                pa.ArrowException,
+                ArithmeticError,
+                RecursionError,
+                TypeError,
+                ValueError,
+            ) as error:
                 failure = SqlInvalid(f"{self.name}: {error}")
             else:
                 return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found

@@ -234,7 +234,7 @@ _SIX = (INTEGER, INTEGER, INTEGER, INTEGER, INTEGER, FLOAT)
 FUNCTIONS = (
     Function("to_char", _to_char, (TEXT, TEXT), TEXT),
     Function("to_number", _to_number, (TEXT, TEXT), _DECIMAL),
-    Function("to_date", _to_date, (TEXT, TEXT), pa.date32()),
+    Function("to_date_by_pattern", _to_date, (TEXT, TEXT), pa.date32()),
     Function("to_timestamp_by_pattern", _to_timestamp, (TEXT, TEXT), TIMESTAMPTZ),
     Function("age", _age, (TEXT, TEXT), INTERVAL),
     Function("make_interval", _make_interval, (*[INTEGER] * 6, FLOAT), INTERVAL),

@@ -1,6 +1,7 @@
 """Functions of texts: quoting, formats, regular expressions."""
 
 import re
+from uuid import UUID
 
 import pyarrow as pa
 
@@ -8,7 +9,7 @@ from engine.errors import SqlInvalid
 from engine.functions.registry import BOOLEAN, TEXT, TEXTS, Function
 from engine.functions.regular_expressions import compiled
 from engine.functions.reserved_words import RESERVED_WORDS
-from engine.functions.values import Column, by_value, map_rows, pc
+from engine.functions.values import Column, by_value, map_distinct, map_rows, pc
 
 # As wide as format() makes one argument.
 _COLUMNS_MAX = 1_000_000
@@ -189,6 +190,18 @@ def _parse_ident(names: Column) -> Column:
     return map_rows((names,), TEXTS, parts)
 
 
+def _uuid_of_text(texts: Column) -> Column:
+    """The form that Postgres writes: in small letters, with hyphens."""
+
+    def read(text: str) -> str:
+        try:
+            return str(UUID(text))
+        except ValueError as error:
+            raise SqlInvalid(f'invalid input syntax for type uuid: "{text}"') from error
+
+    return map_distinct(texts, TEXT, read)
+
+
 FUNCTIONS = (
     Function("quote_ident", _quote_ident, (TEXT,), TEXT),
     Function("quote_literal", _quote_literal, (TEXT,), TEXT),
@@ -200,5 +213,6 @@ FUNCTIONS = (
     Function("substring_by_regexp", _substring_regex, (TEXT, TEXT), TEXT),
     Function("regexp_test", _regexp_test, (TEXT, TEXT, TEXT), BOOLEAN),
     Function("similar_to", _similar, (TEXT, TEXT), BOOLEAN),
+    Function("uuid_of_text", _uuid_of_text, (TEXT,), TEXT),
     Function("parse_ident", _parse_ident, (TEXT,), TEXTS),
 )

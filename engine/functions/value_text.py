@@ -5,17 +5,17 @@ DataFusion cannot take any type, and its text alone does not say what it was.
 """
 
 import re
-from decimal import Decimal
 
 import pyarrow as pa
 
+from engine.encode.pg.floats import float_text
 from engine.errors import SqlInvalid
 from engine.functions.datetime_text import datetime_text
 from engine.functions.json_text import quote_json
 from engine.functions.moments import read_moments
 from engine.functions.registry import TEXT, TEXTS, Function
 from engine.functions.temporal import span_texts
-from engine.functions.values import Column, by_value, map_distinct, map_rows, pc
+from engine.functions.values import Column, by_value, map_distinct, map_rows, pc, relisted
 
 _NAMES = {
     **{"Int8": "smallint", "Int16": "smallint", "Int32": "integer", "Int64": "bigint"},
@@ -35,8 +35,9 @@ _NAMES = {
 }
 _LISTS = ("List", "LargeList", "FixedSizeList", "ListView", "LargeListView")
 _NUMBERS = ("smallint", "integer", "bigint", "numeric")
-_EXPONENT_MIN = -4
-_FLOATS = {"real": 6, "double precision": 15}
+_FLOATS = {"real": pa.float32(), "double precision": pa.float64()}
+_FIELD_NAME = re.compile(r", field: '(?:[^']|'')*'$")
+_ITEM_SIZE = re.compile(r"^(?:\d+ x )?(?:nullable |non-null )?")
 _QUOTED_ITEM = re.compile(r'[{},"\\\s]')
 
 
@@ -49,14 +50,23 @@ def type_name(arrow_type: str) -> str:
     head, _, inner = arrow_type.partition("(")
     inner = inner.removesuffix(")")
     if head in _LISTS:
-        inner = re.sub(r"^(nullable |non-null )|, .*$", "", inner) if "(" not in inner else inner
-        name = type_name(inner)
+        name = type_name(item_type(arrow_type))
         return name if name.endswith("[]") else f"{name}[]"
     if head == "Dictionary":
         return type_name(inner.partition(", ")[2])
     if head == "Timestamp":
         return f"timestamp {'with' if ',' in inner else 'without'} time zone"
     return _NAMES.get(head, "text")
+
+
+def item_type(list_type: str) -> str:
+    """The type of the items of a list, as ``arrow_typeof`` writes both.
+
+    >>> item_type("List(Int32)"), item_type("FixedSizeList(2 x non-null Float32, field: 'x y')")
+    ('Int32', 'Float32')
+    """
+    inner = _FIELD_NAME.sub("", list_type.partition("(")[2].removesuffix(")"))
+    return _ITEM_SIZE.sub("", inner)
 
 
 def value_texts(arrow_type: str, values: Column) -> Column:
@@ -67,9 +77,13 @@ def value_texts(arrow_type: str, values: Column) -> Column:
     """
     name = type_name(arrow_type)
     if name.endswith("[]"):
-        raise SqlInvalid(f"a value of type {name} is no scalar")
+        raise SqlInvalid(
+            f"a cast of {name} to text is not supported: write array_to_string(x, ',') or to_json(x)"
+        )
+    if name == "bytea":
+        raise SqlInvalid("a cast of bytea to text is not supported: write encode(x, 'hex')")
     if name in _FLOATS:
-        return map_distinct(values, TEXT, lambda text: float_text(text, _FLOATS[name]))
+        return float_text(pc.cast(values, _FLOATS[name])).cast(TEXT)
     if name.startswith(("timestamp", "date")):
         return _stamp_texts(values, " ", "+00", is_date=name == "date")
     if name.startswith("time "):
@@ -113,25 +127,6 @@ def _stamp_texts(values: Column, separator: str, zone: str, *, is_date: bool) ->
     return pc.binary_join_element_wise(texts, era, "")
 
 
-def float_text(text: str, digits: int) -> str:
-    """Write a float as Postgres does: the shortest digits, an exponent past so many of them.
-
-    >>> float_text("1e20", 15), float_text("0.00001", 15), float_text("1.0", 15)
-    ('1e+20', '1e-05', '1')
-    """
-    number = Decimal(text)
-    if not number.is_finite():
-        return "NaN" if number.is_nan() else "-Infinity" if number < 0 else "Infinity"
-    if not number:
-        return "-0" if text.startswith("-") else "0"
-    number = number.normalize()
-    exponent = number.adjusted()
-    if _EXPONENT_MIN <= exponent < digits:
-        return f"{number:f}"
-    mantissa = number.scaleb(-exponent)
-    return f"{mantissa:f}e{exponent:+03d}"
-
-
 def array_text(items: list[str | None]) -> str:
     """Write an array as Postgres does.
 
@@ -153,13 +148,8 @@ def _value_text(values: Column, types: Column) -> Column:
 
 def _array_text(values: Column, types: Column) -> Column:
     def written(arrow_type: str, rows: Column) -> Column:
-        inner = arrow_type.partition("(")[2].removesuffix(")")
-        items = value_texts(inner, rows.flatten())
-        lists = pa.ListArray.from_arrays(
-            pa.array([0, *pc.list_value_length(rows).fill_null(0).to_numpy().cumsum()], pa.int32()),
-            items,
-        )
-        texts = map_rows((lists,), TEXT, array_text)
+        items = value_texts(item_type(arrow_type), rows.flatten())
+        texts = map_rows((relisted(rows, items),), TEXT, array_text)
         return pc.if_else(pc.is_valid(rows), texts, pa.scalar(None, TEXT))
 
     return by_value(types, values, TEXT, written)

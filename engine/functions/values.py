@@ -86,6 +86,13 @@ def _is_constant(column: Column) -> bool:
     return bool(column.slice(1).equals(column.slice(0, len(column) - 1)))
 
 
+def relisted(lists: Column, items: Column) -> Column:
+    """Make lists as long as others, of other items; a NULL list becomes an empty one."""
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    ends = pa.array(lengths.cumsum(), pa.int32())
+    return pa.ListArray.from_arrays(pa.concat_arrays([pa.array([0], pa.int32()), ends]), items)
+
+
 def nulls(count: int, dtype: pa.DataType) -> Column:
     """Make a column without values."""
     return pa.array([None] * count, dtype)

@@ -19,6 +19,7 @@ from engine.query.resolve import DATASETS, MAIN, resolve_tables
 from engine.service.context import Caller, Engine
 from engine.service.pg_snapshot import snapshot_for
 from engine.service.queries import QueryOptions, check_text
+from engine.service.session_words import with_session
 from engine.translate import translated
 from engine.workers.answers import Answers
 from engine.workers.execution import Limits
@@ -53,11 +54,11 @@ async def describe_statement(
     names = options.default_catalog, options.default_schema
     catalog = options.default_catalog or DATASETS
     snapshot = await snapshot_for(engine, caller, sql, catalog, options.pg_session)
-    parsed = (
-        read_sql(sql, terms_max=engine.settings.sql_terms_max)
-        if snapshot is None
-        else ParsedSql(sql, _SELECT, (), is_plain=False)
-    )
+    if snapshot is None:
+        sql = with_session(sql, caller, (catalog, names[1] or MAIN), options.pg_session)
+        parsed = read_sql(sql, terms_max=engine.settings.sql_terms_max)
+    else:
+        parsed = ParsedSql(sql, _SELECT, (), is_plain=False)
     planned = await _planned(engine, caller, parsed, names, snapshot)
     columns = [
         PgColumn(field.name, kind.oid, kind.size, kind.modifier)
@@ -94,6 +95,7 @@ async def schema_of_statement(
     check_text(engine, sql)
     try:
         text = bind_parameters(sql, (None,) * parameters) if parameters else sql
+        text = with_session(text, caller, (names[0] or DATASETS, names[1] or MAIN), None)
         parsed = read_sql(text, terms_max=engine.settings.sql_terms_max)
         if parsed.kind != _SELECT:
             return None

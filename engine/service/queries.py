@@ -26,6 +26,7 @@ from engine.service.paging import read_cursor, write_cursor
 from engine.service.pg_snapshot import snapshot_for
 from engine.service.prepared import PreparedQuery, scan_of
 from engine.service.running import RunningQuery
+from engine.service.session_words import with_session
 from engine.translate import translated
 from engine.workers.execution import Limits
 from engine.workers.tasks import QueryTask
@@ -271,6 +272,7 @@ async def _prepare(
     schema = options.default_schema or MAIN
     snapshot = await snapshot_for(engine, caller, text, catalog, options.pg_session)
     if snapshot is None:
+        text = with_session(text, caller, (catalog, schema), options.pg_session)
         parsed = read_sql(text, terms_max=settings.sql_terms_max)
     else:
         parsed = ParsedSql(text, "select", (), is_plain=False)

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from datafusion import LogicalPlan
+import pyarrow as pa
+from datafusion import LogicalPlan, SessionContext
 from datafusion.expr import Expr
 
 from engine.arrow_types import write_schema
@@ -22,10 +23,12 @@ from engine.workers.statement import display_schema, plan_alone
 from engine.workers.tasks import DescribeTask
 
 _LIMIT = re.compile(r"(?:skip|fetch)=\$(\d+)")
-_CAST = Unquoted(
-    r"(?<![\w$])\$(?P<number>\d+)\s*::\s*(?P<type>[a-zA-Z_]\w*(?:[ ]+[a-zA-Z_]\w*)*)(?P<array>\[\])?",
-    mark="$",
+_TYPE = r"(?P<type>[a-zA-Z_]\w*(?:[ ]+[a-zA-Z_]\w*)*)(?P<array>\[\])?"
+_CASTS = (
+    Unquoted(rf"(?<![\w$])\$(?P<number>\d+)\s*::\s*{_TYPE}", mark="$"),
+    Unquoted(rf"\b[cC][aA][sS][tT]\(\s*\$(?P<number>\d+)\s+[aA][sS]\s+{_TYPE}\s*\)", mark="$"),
 )
+_MEMBER = re.compile(r"array_has\(\$(\d+), ([^()]+?)\)")
 _TYPE_WORDS_MAX = 4
 _INT8 = 20
 _LEAVES = frozenset({"Column", "Literal", "ScalarVariable", "OuterReferenceColumn", "Wildcard"})
@@ -44,6 +47,7 @@ def describe_statement(task: DescribeTask, channel: Channel, sessions: Sessions)
         frame, renamed = plan_alone(task, channel, sessions)
         schema = display_schema(frame.schema(), renamed)
         known = dict(_parameters(frame.logical_plan()))
+        known |= dict(_cast_parameters(renamed.sql))
     return {
         "schema_hex": write_schema(schema).hex(),
         "parameters": known | dict(_cast_parameters(task.sql)),
@@ -52,7 +56,7 @@ def describe_statement(task: DescribeTask, channel: Channel, sessions: Sessions)
 
 def _cast_parameters(sql: str) -> Iterator[tuple[str, int]]:
     """Yield the types that parameters are cast to where they stand: ``$1::timestamptz``."""
-    for found in _CAST.find(sql):
+    for found in (found for pattern in _CASTS for found in pattern.find(sql)):
         words = found["type"].split()
         for count in range(min(len(words), _TYPE_WORDS_MAX), 0, -1):
             name = type_name_of(" ".join(words[:count]) + (found["array"] or ""))
@@ -68,8 +72,22 @@ def _parameters(root: LogicalPlan) -> Iterator[tuple[str, int]]:
         waiting += node.inputs()
         for expr in _expressions(node):
             yield from _placeholders(expr)
+        yield from _members(node)
         for number in _LIMIT.findall(node.display()):
             yield number, _INT8
+
+
+def _members(node: LogicalPlan) -> Iterator[tuple[str, int]]:
+    """The arrays of ``column = ANY ($1)``: planning infers nothing of them."""
+    found = _MEMBER.findall(node.display())
+    variant: Any = node.to_variant() if found else None
+    if type(variant).__name__ != "Filter":
+        return
+    schema = SessionContext().create_dataframe_from_logical_plan(node).schema()
+    types = dict(zip(variant.schema().field_names(), schema.types, strict=True))
+    for number, column in found:
+        if column in types:
+            yield number, pg_type_of(pa.list_(types[column])).oid
 
 
 def _expressions(node: LogicalPlan) -> Iterator[Expr]:

@@ -58,6 +58,19 @@ _UNSUPPORTED = re.compile(
     r"Internal error: (Unavailable default cast .+?|Failed to coerce types .+?|"
     r"[^\n]+ not implemented for type .+?)\.?(?:\n|$)"
 )
+# What stays in a plan because no rule could make a join of it.
+_SUBQUERY = re.compile(
+    r"Physical plan does not support logical expression "
+    r"(OuterReferenceColumn|ScalarSubquery|InSubquery|Exists|SetComparison)\b"
+)
+_AS_A_JOIN = "Write it as a join, or compare columns by = in its WHERE."
+_SUBQUERIES = {
+    "OuterReferenceColumn": f"A correlated subquery or LATERAL of this form is not supported. {_AS_A_JOIN}",
+    "ScalarSubquery": f"A correlated subquery of this form is not supported. {_AS_A_JOIN}",
+    "InSubquery": "IN (SELECT …) is supported in WHERE only. Write a join instead.",
+    "Exists": "EXISTS (SELECT …) is supported in WHERE only. Write a join instead.",
+    "SetComparison": "ANY and ALL (SELECT …) are supported in WHERE only. Write a join instead.",
+}
 # How a cause begins that is the statement's own, whatever names and values it repeats.
 _OF_STATEMENT = re.compile(
     r"(?:DataFusion error: |External error: |Execution error: )*"
@@ -110,6 +123,8 @@ def _read(text: str) -> EngineError:
 
 def _mistake(text: str) -> SqlInvalid | None:
     """Read what DataFusion reports as an error of its own, or in too many words."""
+    if subquery := _SUBQUERY.search(text):
+        return SqlInvalid(_SUBQUERIES[subquery[1]])
     if unmatched := _NO_SIGNATURE.search(text):
         return SqlInvalid(_not_taken(unmatched["function"], unmatched["dtype"]))
     if unsupported := _UNSUPPORTED.search(text):

@@ -10,10 +10,11 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
-from datafusion import SessionContext, udf
+from datafusion import SessionContext
 
 from engine.errors import EngineError, SqlInvalid
 from engine.functions import register_functions
+from engine.functions.registry import FLOAT, INTEGER, TEXT, Function
 from engine.indexes.analyzers import DEFAULT_LANGUAGE
 from engine.indexes.distances import distance_array
 from engine.indexes.highlight import highlight
@@ -49,18 +50,17 @@ class ScalarFunctions:
     def register(self, context: SessionContext) -> None:
         """Make the functions known to a context."""
         register_functions(context, self._note)
-        number, text = pa.int64(), pa.string()
-        for name, metric in DISTANCES.items():
-            distance = partial(self._distance, metric)
-            context.register_udf(
-                udf(distance, [_VECTOR, _VECTOR], pa.float64(), "immutable", name=name)
-            )
-        for function, arguments, answer, name in (
-            (self._numbers_of, [number], _NUMBERS, _NUMBERS_FUNCTION),
-            (self._embedded, [number], _VECTOR, _TEXT_FUNCTION),
-            (self._highlight, [text, text], text, "bm25_highlight"),
-        ):
-            context.register_udf(udf(function, arguments, answer, "immutable", name))
+        functions = (
+            *(
+                Function(name, partial(distance_array, metric), (_VECTOR, _VECTOR), FLOAT)
+                for name, metric in DISTANCES.items()
+            ),
+            Function(_NUMBERS_FUNCTION, self._numbers_of, (INTEGER,), _NUMBERS),
+            Function(_TEXT_FUNCTION, self._embedded, (INTEGER,), _VECTOR),
+            Function("bm25_highlight", self._highlight, (TEXT, TEXT), TEXT),
+        )
+        for function in functions:
+            context.register_udf(function.build(self._note))
 
     def begin(self, embed: Embed) -> None:
         """Forget the statement before, but for the arrays that were taken; ``embed`` embeds a text."""
@@ -84,13 +84,6 @@ class ScalarFunctions:
     def _note(self, failure: EngineError) -> None:
         self.failure = failure
 
-    def _distance(self, metric: str, left: _Column, right: _Column) -> _Column:
-        try:
-            return distance_array(metric, left, right)
-        except EngineError as error:
-            self.failure = error
-            raise
-
     def _numbers_of(self, places: _Column) -> _Column:
         kept = self._kept(places, len(self._numbers))
         return self._numbers.take(pa.array(kept, pa.int64()))
@@ -103,8 +96,7 @@ class ScalarFunctions:
         """Read places among what a statement keeps: only what was written here names them."""
         found: list[Any] = places.to_pylist()
         if any(place is None or not 0 <= place < count for place in found):
-            self.failure = SqlInvalid("Functions that stand for a literal are not to be called")
-            raise self.failure
+            raise SqlInvalid("Functions that stand for a literal are not to be called")
         return found
 
     def _highlight(self, texts: _Column, queries: _Column) -> _Column:

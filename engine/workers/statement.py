@@ -10,6 +10,7 @@ import orjson
 import pyarrow as pa
 from datafusion import DataFrame, ExecutionPlan, SessionContext
 
+from engine.dialect import for_datafusion
 from engine.query.duplicates import Renamed, rename_duplicates, shown_names
 from engine.query.parse import parse_sql
 from engine.workers.channel import Channel
@@ -57,9 +58,11 @@ def run_statement(task: QueryTask, channel: Channel, sessions: Sessions) -> None
         schema = display_schema(frame.schema(), renamed)
         batches = (item.to_pyarrow() for item in frame.execute_stream())
         send_answer(task, schema, batches, channel, started, partial(_scanned, task, frame))
-    except Exception:
+    except Exception as error:
         failure = sessions.functions_of(context).failure
-        if failure is not None:  # of a function: DataFusion hides it in a text
+        # DataFusion hides what a function raised in a text. A function may also fail while a plan is
+        # simplified, and its branch never run.
+        if failure is not None and "PyErr" in str(error):
             raise failure from None
         raise
 
@@ -172,6 +175,7 @@ def embedder(channel: Channel, embedded: Sequence[EmbeddedText] = ()) -> Embed:
 
 
 def _written(sql: str, context: SessionContext, sessions: Sessions) -> str:
+    sql = for_datafusion(sql)
     if not has_vector_distance(sql):
         return sql
     functions = sessions.functions_of(context)

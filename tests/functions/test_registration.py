@@ -55,7 +55,7 @@ def test_a_refusal_is_told() -> None:
     context = SessionContext()
     register_functions(context, told.append)
     with pytest.raises(Exception, match="date/time field value out of range"):
-        context.sql("SELECT to_date('2024-02-30', 'YYYY-MM-DD')").collect()
+        context.sql("SELECT to_date_by_pattern('2024-02-30', 'YYYY-MM-DD')").collect()
     assert isinstance(told[0], SqlInvalid)
     assert str(told[0]) == "date/time field value out of range"
 

@@ -3,7 +3,7 @@
 SELECT date '2024-02-29', '2024-02-29'::date, CAST('2024-02-29' AS date);
 
 -- date_spellings
--- error: no Date32 of the form Feb 29, 2024
+-- same
 SELECT 'Feb 29, 2024'::date, '20240229'::date, '2024-2-9'::date;
 
 -- date_bad
@@ -11,7 +11,7 @@ SELECT 'Feb 29, 2024'::date, '20240229'::date, '2024-2-9'::date;
 SELECT '2023-02-29'::date;
 
 -- timestamp_literals
--- error: no timestamp of the form 2024-01-02T03:04
+-- same
 SELECT timestamp '2024-01-02 03:04:05', timestamp '2024-01-02 03:04:05.123456', '2024-01-02T03:04'::timestamp;
 
 -- timestamptz_literals
@@ -35,7 +35,7 @@ SELECT '0044-03-15 BC'::date < date '2024-01-01';
 SELECT time '03:04:05.5', '23:59'::time;
 
 -- epoch_and_specials
--- error: no timestamp of the form epoch
+-- same
 SELECT 'epoch'::timestamp;
 
 -- date_plus_integer
@@ -55,7 +55,7 @@ SELECT date '2024-01-01' + time '03:04';
 SELECT date '2024-01-31' + interval '1 month', born + interval '1 year' FROM people;
 
 -- timestamp_minus_timestamp
--- error: no timestamp of the form 2024-03-01 12:00
+-- same
 SELECT timestamp '2024-03-01 12:00' - timestamp '2024-02-01 00:00';
 
 -- timestamp_minus_timestamp_columns
@@ -67,19 +67,19 @@ SELECT ordered_at - timestamp '2024-01-01' FROM orders;
 SELECT ordered_at + interval '1 day', ordered_at - interval '90 minutes' FROM orders;
 
 -- month_end_clamps
--- wrong: date and interval give a date, Postgres a timestamp
+-- same
 SELECT timestamp '2024-01-31' + interval '1 month', timestamp '2024-03-31' - interval '1 month', date '2023-12-31' + interval '2 months';
 
 -- interval_forms
--- error: no interval of the form 1:30: interval_of_text(x) reads it
+-- same
 SELECT interval '1 day', interval '1 year 2 months', interval '1:30', interval 'P1DT2H', interval '2' day;
 
 -- interval_word_and_clock
--- error: no interval of the form 1 month 2 days 03:04:05: interval_of_text(x) reads it
+-- same
 SELECT interval '1 month 2 days 03:04:05';
 
 -- interval_negative
--- error: no interval of the form 1 day ago: interval_of_text(x) reads it
+-- same
 SELECT interval '-1 day', interval '1 day ago', - interval '2 hours';
 
 -- interval_fractions
@@ -87,7 +87,7 @@ SELECT interval '-1 day', interval '1 day ago', - interval '2 hours';
 SELECT interval '1.5 days', interval '0.5 month', interval '1.25 hours';
 
 -- interval_arithmetic
--- error: an interval cannot be multiplied: interval_times, interval_divided
+-- same
 SELECT interval '1 day' * 3, interval '1 day' / 2, interval '1 day' + interval '2 hours', 2 * interval '1 hour';
 
 -- interval_compare
@@ -107,19 +107,19 @@ SELECT id FROM spans ORDER BY span NULLS LAST, id;
 SELECT sum(span), avg(span), max(span), min(span) FROM spans;
 
 -- interval_to_text
--- wrong: an interval as text is 1 mons 2 days: value_text(x, arrow_typeof(x)) writes Postgres's
+-- same
 SELECT span::text FROM spans;
 
 -- interval_extract
--- wrong: the epoch of an interval has years of 360 days, Postgres of 365.25: extract_field(field, x) is right
+-- same
 SELECT extract(year FROM span), extract(month FROM span), extract(day FROM span), extract(hour FROM span), extract(epoch FROM span) FROM spans;
 
 -- interval_literal_columns
--- error: an interval cannot be multiplied: interval_times, interval_divided
+-- same
 SELECT ordered_at + quantity * interval '1 day' FROM orders;
 
 -- timestamp_plus_span_column
--- error: no timestamp of the form 2024-01-31 00:00
+-- same
 SELECT timestamp '2024-01-31 00:00' + span FROM spans;
 
 -- time_arithmetic
@@ -127,11 +127,11 @@ SELECT timestamp '2024-01-31 00:00' + span FROM spans;
 SELECT time '10:00' + interval '90 minutes', time '10:00' - time '08:30', until - interval '1 hour' FROM spans;
 
 -- time_columns
--- wrong: extract(second) is an integer: extract_field(field, x) is right
+-- same
 SELECT until, extract(hour FROM until), extract(second FROM until) FROM spans;
 
 -- extract_fields
--- wrong: extract(second) is an integer: extract_field(field, x) is right
+-- same
 SELECT extract(year FROM ordered_at), extract(month FROM ordered_at), extract(day FROM ordered_at), extract(hour FROM ordered_at), extract(minute FROM ordered_at), extract(second FROM ordered_at) FROM orders;
 
 -- extract_more
@@ -143,15 +143,15 @@ SELECT extract(quarter FROM ordered_at), extract(week FROM ordered_at), extract(
 SELECT extract(epoch FROM ordered_at), extract(epoch FROM timestamptz '2024-01-01 00:00:00+00'), extract(epoch FROM date '2024-01-01') FROM orders;
 
 -- extract_rare
--- error: no extract(century): extract_field(field, x) is right
+-- same
 SELECT extract(century FROM ordered_at), extract(decade FROM ordered_at), extract(millennium FROM ordered_at) FROM orders;
 
 -- extract_subseconds
--- wrong: extract(milliseconds) is an integer: extract_field(field, x) is right
+-- same
 SELECT extract(milliseconds FROM ordered_at), extract(microseconds FROM ordered_at) FROM orders;
 
 -- extract_julian
--- error: no extract(julian): extract_field(field, x) is right
+-- same
 SELECT extract(julian FROM date '2024-01-01');
 
 -- date_part_function
@@ -175,11 +175,11 @@ SELECT date_trunc('decade', ordered_at), date_trunc('century', ordered_at), date
 SELECT date_trunc('month', date '2024-02-15');
 
 -- date_trunc_of_interval
--- error: no interval of the form 1 day 03:04:05: interval_of_text(x) reads it
+-- error: no date_trunc of an interval
 SELECT date_trunc('hour', interval '1 day 03:04:05');
 
 -- date_trunc_zone
--- error: date_trunc takes no such arguments
+-- same
 SELECT date_trunc('day', timestamptz '2024-01-01 23:30:00+00', 'Europe/Paris');
 
 -- date_bin_function
@@ -207,11 +207,11 @@ SELECT timestamptz '2024-01-01 00:00+00' AT TIME ZONE '+02';
 SELECT timezone('Europe/Paris', timestamptz '2024-07-01 00:00+00');
 
 -- timestamptz_to_text
--- wrong: a timestamptz as text is 2024-03-31T00:30:00Z: value_text(x, arrow_typeof(x)) writes Postgres's
+-- same
 SELECT at::text FROM events;
 
 -- timestamp_to_text
--- wrong: a timestamp as text has a T: value_text(x, arrow_typeof(x)) writes Postgres's
+-- same
 SELECT ordered_at::text FROM orders;
 
 -- date_to_text
@@ -219,7 +219,7 @@ SELECT ordered_at::text FROM orders;
 SELECT born::text FROM people;
 
 -- time_to_text
--- wrong: the fraction of a time as text has zeros: value_text(x, arrow_typeof(x)) writes Postgres's
+-- same
 SELECT until::text FROM spans;
 
 -- timestamp_concat
@@ -259,7 +259,7 @@ SELECT age(timestamp '2024-03-01', timestamp '2023-01-31');
 SELECT age(ordered_at, born) FROM orders JOIN people ON people.id = person_id;
 
 -- age_negative
--- error: no timestamp of the form 2024-03-01 12:00
+-- same
 SELECT age(timestamp '2023-01-31', timestamp '2024-03-01 12:00'), age(timestamp '2024-02-29 01:00', timestamp '2024-01-31 02:00');
 
 -- age_of_dates
@@ -283,7 +283,7 @@ SELECT make_time(8, 15, 23.5);
 SELECT make_timestamp(2013, 7, 15, 8, 15, 23.5);
 
 -- make_timestamptz_function
--- error: make_timestamptz is registered with other arguments: engine.functions.calls writes the call
+-- same
 SELECT make_timestamptz(2013, 7, 15, 8, 15, 23.5);
 
 -- make_timestamptz_zone
@@ -291,7 +291,7 @@ SELECT make_timestamptz(2013, 7, 15, 8, 15, 23.5);
 SELECT make_timestamptz(2013, 7, 15, 8, 15, 23.5, 'Europe/Paris');
 
 -- make_interval_named
--- error: no named arguments
+-- same
 SELECT make_interval(days => 10, hours => 2);
 
 -- make_interval_positional
@@ -319,19 +319,19 @@ SELECT isfinite('infinity'::timestamp);
 SELECT to_timestamp(0), to_timestamp(1284352323.5);
 
 -- to_timestamp_pattern
--- error: to_timestamp takes other patterns: to_timestamp_by_pattern (engine.functions.calls)
+-- same
 SELECT to_timestamp('05 Dec 2000', 'DD Mon YYYY'), to_timestamp('2024-01-02 03:04:05', 'YYYY-MM-DD HH24:MI:SS');
 
 -- to_timestamp_pattern_ampm
--- error: to_timestamp takes other patterns: to_timestamp_by_pattern (engine.functions.calls)
+-- same
 SELECT to_timestamp('12:30 AM 2024/3/5', 'HH12:MI AM YYYY/MM/DD');
 
 -- to_timestamp_pattern_zone
--- error: to_timestamp takes other patterns: to_timestamp_by_pattern (engine.functions.calls)
+-- same
 SELECT to_timestamp('2024-01-02 03:04:05+02:00', 'YYYY-MM-DD HH24:MI:SSTZH:TZM');
 
 -- to_timestamp_fraction
--- error: to_timestamp takes other patterns: to_timestamp_by_pattern (engine.functions.calls)
+-- same
 SELECT to_timestamp('2024-01-02 03:04:05.678', 'YYYY-MM-DD HH24:MI:SS.MS'), to_timestamp('2024-01-02 05.1234', 'YYYY-MM-DD SS.US');
 
 -- to_date_pattern
@@ -355,11 +355,11 @@ SELECT to_date('abcd', 'YYYY');
 SELECT to_date(born::text, 'YYYY-MM-DD') FROM people;
 
 -- now_is_one_moment
--- error: no function transaction_timestamp: engine.functions.calls writes the call
+-- same
 SELECT now() = current_timestamp, now() = transaction_timestamp(), now() <= clock_timestamp();
 
 -- statement_timestamp_function
--- error: no function statement_timestamp: engine.functions.calls writes the call
+-- same
 SELECT statement_timestamp() = now();
 
 -- current_date_is_today
@@ -367,15 +367,15 @@ SELECT statement_timestamp() = now();
 SELECT current_date = now()::date;
 
 -- localtimestamp_keyword
--- error: no name localtimestamp: a keyword, a whole row or an alias of Postgres
+-- same
 SELECT localtimestamp = now()::timestamp;
 
 -- current_time_keyword
--- error: no name localtime: a keyword, a whole row or an alias of Postgres
+-- same
 SELECT current_time IS NOT NULL, localtime IS NOT NULL;
 
 -- generate_series_dates
--- wrong: generate_series in SELECT is a list in one row: unnest makes the rows
+-- same
 SELECT generate_series(timestamp '2024-01-01', timestamp '2024-01-03', interval '1 day');
 
 -- generate_series_dates_in_from
@@ -395,7 +395,7 @@ SELECT pg_sleep(0) IS NULL;
 SELECT date_trunc('month', ordered_at) AS month, count(*) FROM orders GROUP BY 1 ORDER BY 1;
 
 -- timestamptz_equal_across_zones
--- error: no timestamp of the form 2024-01-01 00:00+00
+-- same
 SELECT timestamptz '2024-01-01 00:00+00' = timestamptz '2024-01-01 02:00+02';
 
 -- timestamp_max_min
@@ -411,11 +411,11 @@ SELECT avg(shipped - ordered_at::date) FROM orders;
 SELECT sum(shipped - ordered_at) FROM orders;
 
 -- date_plus_hours
--- wrong: date and interval give a date: the hours are lost
+-- same
 SELECT date '2024-01-01' + interval '36 hours';
 
 -- date_column_plus_hours
--- wrong: date and interval give a date: the minutes are lost
+-- same
 SELECT shipped + interval '90 minutes' FROM orders;
 
 -- timestamp_far_in_the_future
@@ -439,11 +439,11 @@ SELECT id FROM orders WHERE ordered_at = '2024-01-15 10:30';
 SELECT id FROM orders WHERE shipped IN ('2024-01-15', '2024-07-01');
 
 -- date_minus_interval_is_a_timestamp
--- wrong: date and interval give a date, Postgres a timestamp
+-- same
 SELECT date '2024-03-31' - interval '1 month';
 
 -- interval_plus_date
--- wrong: date and interval give a date, Postgres a timestamp
+-- same
 SELECT interval '1 month' + date '2024-01-31';
 
 -- now_minus_interval
@@ -467,7 +467,7 @@ SELECT date_part('month', span), date_part('minute', span) FROM spans;
 SELECT id FROM orders WHERE ordered_at < shipped;
 
 -- nanoseconds_round
--- wrong: the seventh digit of a fraction is kept and cut, Postgres rounds it
+-- same
 SELECT '2024-01-01 00:00:00.1234567'::timestamp;
 
 -- extract_week_of_dates

@@ -10,8 +10,12 @@ import psycopg
 import pyarrow as pa
 from datafusion import DataFrame, SessionContext
 
+from engine.dialect import for_datafusion
+from engine.dialect.session import CALLS, WORDS, write_session
 from engine.functions import register_functions
+from engine.pg_catalog.functions import VERSION
 from engine.query.duplicates import Renamed, rename_duplicates
+from engine.query.parse import parse_sql
 from engine.workers.session import READ_ONLY, _config
 from engine.workers.tasks import ScanMode
 from tests.golden.answers import read_as_values, rows_of_postgres, rows_of_table
@@ -44,6 +48,19 @@ _COLUMNS = """
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0
     ORDER BY c.relname, a.attnum
 """
+
+
+_TERMS_MAX = 500
+_FACTS = {
+    **dict.fromkeys((*WORDS, *CALLS), "golden"),
+    "version": VERSION,
+    "pg_backend_pid": "1",
+}
+
+
+def with_facts(sql: str) -> str:
+    """Write what the session of the corpus knows of itself into a statement."""
+    return write_session(sql, _FACTS, {"timezone": "UTC"})
 
 
 class Refused(Exception):
@@ -92,8 +109,9 @@ class Engines:
             raise Refused(f"panic: {error}") from error
 
     def _plan(self, sql: str) -> DataFrame:
-        """Plan as the workers do: they let a SELECT list repeat a name."""
-        renamed = Renamed(sql)
+        """Read and plan as the service and its workers do: they let a SELECT list repeat a name."""
+        parsed = parse_sql(with_facts(sql), terms_max=_TERMS_MAX)
+        renamed = Renamed(for_datafusion(parsed.sql))
         while True:
             try:
                 return self.context.sql(renamed.sql, options=READ_ONLY)

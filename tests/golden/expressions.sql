@@ -3,7 +3,7 @@
 SELECT n / 2, -7 / 2, 7 / -2 FROM numbers;
 
 -- modulo_takes_the_sign_of_the_dividend
--- error: no function mod: engine.functions.calls writes the call
+-- same
 SELECT n % 3, mod(n, 3), mod(-7, 3), mod(7, -3) FROM numbers;
 
 -- power_operator
@@ -15,7 +15,7 @@ SELECT 2 ^ 3;
 SELECT n ^ 2 FROM numbers WHERE n < 50;
 
 -- power_operator_precedence
--- wrong: unary minus binds less than ^: -2 ^ 2 is -4, in Postgres 4
+-- same
 SELECT -2 ^ 2, 2 ^ 3 ^ 2;
 
 -- bitwise_xor
@@ -23,7 +23,7 @@ SELECT -2 ^ 2, 2 ^ 3 ^ 2;
 SELECT 5 # 3;
 
 -- bitwise_and_or_not
--- error: no operator BitwiseNot
+-- same
 SELECT 12 & 10, 12 | 10, ~5;
 
 -- bit_shifts
@@ -31,15 +31,15 @@ SELECT 12 & 10, 12 | 10, ~5;
 SELECT 1 << 4, 256 >> 3;
 
 -- square_root_operator
--- error: no operator PGSquareRoot
+-- same
 SELECT |/ 25.0;
 
 -- cube_root_operator
--- error: no operator PGCubeRoot
+-- same
 SELECT ||/ 27.0;
 
 -- absolute_value_operator
--- error: no operator PGAbs
+-- same
 SELECT @ -5;
 
 -- factorial_function
@@ -131,7 +131,7 @@ SELECT active IS TRUE, active IS NOT TRUE, active IS FALSE, active IS UNKNOWN FR
 SELECT age BETWEEN 29 AND 50, age NOT BETWEEN 29 AND 50 FROM people;
 
 -- between_symmetric
--- error: the parser does not know 10 here
+-- same
 SELECT 5 BETWEEN SYMMETRIC 10 AND 1;
 
 -- in_list
@@ -207,7 +207,7 @@ SELECT E'a\tb\\c\x41', 'a\tb';
 SELECT U&'d\0061t\+000061';
 
 -- string_continuation
--- wrong: a text after a literal is taken for an alias, Postgres refuses
+-- same
 SELECT 'foo' 'bar';
 
 -- concat_operator_with_number
@@ -235,15 +235,15 @@ SELECT city IS DISTINCT FROM 'London', city IS NOT DISTINCT FROM NULL FROM peopl
 SELECT EXISTS (SELECT 1 FROM people WHERE id = 99);
 
 -- collate_c
--- error: no COLLATE
+-- same
 SELECT 'a' COLLATE "C" < 'B' COLLATE "C";
 
 -- numeric_to_text_concat
--- wrong: a decimal literal is a double: the text of 1.50 is 1.5
+-- same
 SELECT 1.50 || '';
 
 -- hex_literal
--- wrong: 0x1F is bytes, Postgres 16 has an integer
+-- same
 SELECT 0x1F;
 
 -- underscore_literal
@@ -263,5 +263,5 @@ SELECT 1 OPERATOR(pg_catalog.+) 2;
 SELECT timestamp '2024-01-01 00:00:00' AT TIME ZONE 'UTC' = timestamptz '2024-01-01 00:00:00+00';
 
 -- isnull_postfix
--- wrong: ISNULL after an operand is taken for an alias
+-- same
 SELECT city ISNULL, city NOTNULL FROM people;

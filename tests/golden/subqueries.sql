@@ -115,7 +115,7 @@ VALUES (3), (1), (2) ORDER BY 1 LIMIT 2;
 TABLE lefts;
 
 -- in_values
--- error: no rows or VALUES in IN (SELECT …)
+-- same
 SELECT id FROM people WHERE id IN (VALUES (1), (3));
 
 -- select_without_columns

@@ -67,7 +67,7 @@ SELECT id, sum(pay) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOU
 SELECT id, sum(pay) OVER w, count(*) OVER w FROM staff WINDOW w AS (PARTITION BY level ORDER BY id);
 
 -- window_inherits
--- wrong: OVER (w …) loses the PARTITION BY of w
+-- error: OVER (w …) is not supported: write PARTITION BY and ORDER BY of the window out
 SELECT id, sum(pay) OVER (w ORDER BY id) FROM staff WINDOW w AS (PARTITION BY level);
 
 -- window_of_aggregate
@@ -159,7 +159,7 @@ SELECT id, sum(pay) OVER (PARTITION BY NULL) FROM staff;
 SELECT id, sum(pay) OVER (ORDER BY id ROWS BETWEEN 1 FOLLOWING AND 1 PRECEDING) FROM staff;
 
 -- window_inherited_partition_and_frame
--- wrong: OVER (w ROWS …) loses the PARTITION BY of w
+-- error: OVER (w …) is not supported: write PARTITION BY and ORDER BY of the window out
 SELECT id, count(*) OVER (w ROWS 1 PRECEDING) FROM staff WINDOW w AS (PARTITION BY level ORDER BY id);
 
 -- window_named_without_parentheses

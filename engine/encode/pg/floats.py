@@ -11,7 +11,6 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
-from engine.encode.pg.cells import Cells
 from engine.encode.strings import TEXT, Array, Text, from_parts, kernels, nulled
 
 _PLAIN_FROM = 1e-4
@@ -21,7 +20,7 @@ _LARGEST_PLAIN_EXPONENT = 15
 _NO_HALFWAY = 1e41
 
 
-def float_text(array: Array) -> Cells:
+def float_text(array: Array) -> Text:
     """Text of float16 (as a float4), float32 and float64: `1.5`, `1e-05`, `-0`, `Infinity`."""
     if pa.types.is_float16(array.type):
         array = array.cast(pa.float32())

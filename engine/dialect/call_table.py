@@ -1,22 +1,18 @@
-"""How a call as Postgres writes it becomes one of a registered function: texts of SQL in, text out.
+"""What each call of Postgres is written as, for the functions that are registered: texts of SQL in, text out.
 
 A user function of DataFusion has one exact signature. So what is variadic takes an array, what has optional
-arguments takes all of them, what must know the type of a value is given ``arrow_typeof`` of it, and an
-aggregate is a function over ``array_agg``. Whoever has the calls of a statement (a rewrite pass, from the
-innermost to the outermost) asks here what to write for each.
+arguments takes all of them, what must know the type of a value is given ``arrow_typeof`` of it, and an aggregate is
+a function over ``array_agg``.
 """
 
 import re
 from collections.abc import Callable, Sequence
 
-_JSON_CALL = re.compile(r"^(?:jsonb?_\w+|to_json|row_to_json|array_to_json)\(", re.IGNORECASE)
-# What answers a number, a boolean or a text, although it is named like JSON.
-_NOT_JSON = re.compile(
-    r"^jsonb?_(?:array_length|typeof|\w+_text|exists\w*|contains|pretty|object_keys)\(",
-    re.IGNORECASE,
-)
+from engine.dialect.json_values import json_kind, json_value
+from engine.errors import SqlInvalid
+
 _Arguments = Sequence[str]
-_Write = Callable[[_Arguments], str]
+_Write = Callable[[_Arguments], str | None]
 
 
 def rewritten_call(name: str, arguments: Sequence[str]) -> str | None:
@@ -35,11 +31,20 @@ def rewritten_call(name: str, arguments: Sequence[str]) -> str | None:
     True
     """
     write = _BY_ARITY.get((name, len(arguments))) or _CALLS.get(name)
-    return write(arguments) if write else None
+    try:
+        return write(arguments) if write else None
+    except IndexError:  # too few: DataFusion says how many it takes
+        return None
 
 
 def rewritten_aggregate(
-    name: str, arguments: Sequence[str], *, order_by: str = "", condition: str = ""
+    name: str,
+    arguments: Sequence[str],
+    *,
+    order_by: str = "",
+    condition: str = "",
+    distinct: bool = False,
+    over: str = "",
 ) -> str | None:
     """Write an aggregate of Postgres.
 
@@ -49,9 +54,14 @@ def rewritten_aggregate(
             that it orders by, without ASC or DESC.
         order_by: what is behind ORDER BY in its parentheses or in those of WITHIN GROUP.
         condition: what is in FILTER (WHERE …).
+        distinct: whether only distinct values count.
+        over: OVER and its window, with a blank before it.
 
     Returns:
         SQL of an expression; None when the call stays as it is.
+
+    Raises:
+        SqlInvalid: one that DataFusion would give in no order.
 
     >>> rewritten_aggregate("json_agg", ["x"], order_by="y")
     'json_build_array(array_agg(to_json(x, arrow_typeof(x)) ORDER BY y))'
@@ -60,22 +70,25 @@ def rewritten_aggregate(
     def gather(value: str) -> str:
         order = f" ORDER BY {order_by}" if order_by else ""
         filtered = f" FILTER (WHERE {condition})" if condition else ""
-        return f"array_agg({value}{order}){filtered}"
+        return f"array_agg({value}{order}){filtered}{over}"
 
+    if AGGREGATES.get(name) != len(arguments):
+        return None
     if name in ("mode", "percentile_disc"):
         there = f"{arguments[-1]} IS NOT NULL"
         condition = f"({condition}) AND {there}" if condition else there
         return _ordered_set(name, arguments, gather, condition)
     kind, _, rest = name.partition("_")
+    if distinct:
+        raise SqlInvalid(f"{name}(DISTINCT …) is not supported. Use SELECT DISTINCT in a subquery.")
     if rest == "agg" and kind in ("json", "jsonb"):
         text = f"json_build_array({gather(json_value(arguments[0]))})"
     elif rest == "object_agg" and kind in ("json", "jsonb"):
         keys = gather(f"CAST({arguments[0]} AS VARCHAR)")
         text = f"json_object_of_groups({keys}, {gather(json_value(arguments[1]))})"
-    elif name == "every":
-        return f"bool_and({arguments[0]})" + (f" FILTER (WHERE {condition})" if condition else "")
     else:
-        return None
+        filtered = f" FILTER (WHERE {condition})" if condition else ""
+        return f"bool_and({arguments[0]}){filtered}{over}"
     return f"jsonb_text({text})" if kind == "jsonb" else text
 
 
@@ -98,26 +111,6 @@ def _null_count(test: str) -> _Write:
         return f"({' + '.join(cases)})"
 
     return write
-
-
-def json_value(value: str) -> str:
-    """Write a value as JSON: what answers JSON already stays.
-
-    >>> json_value("x"), json_value("json_build_array(make_array())")
-    ('to_json(x, arrow_typeof(x))', 'json_build_array(make_array())')
-    """
-    if _JSON_CALL.match(value) and not _NOT_JSON.match(value):
-        return value
-    return f"to_json({value}, arrow_typeof({value}))"
-
-
-def integer_cast(value: str, type_name: str) -> str:
-    """Write a cast to an integer type, which rounds in Postgres.
-
-    >>> integer_cast("x", "INTEGER")
-    'CAST(integer_of(x, arrow_typeof(x)) AS INTEGER)'
-    """
-    return f"CAST(integer_of({value}, arrow_typeof({value})) AS {type_name})"
 
 
 def _array(items: Sequence[str]) -> str:
@@ -149,6 +142,13 @@ def _typed(name: str) -> _Write:
     return lambda arguments: f"{name}({arguments[0]}, arrow_typeof({arguments[0]}))"
 
 
+def _of_filled(write: Callable[[str], str]) -> _Write:
+    """What is NULL of an empty array."""
+    return lambda arguments: (
+        f"CASE WHEN cardinality({arguments[0]}) > 0 THEN {write(arguments[0])} END"
+    )
+
+
 def _unnested(write: _Write) -> _Write:
     return lambda arguments: f"unnest({write(arguments)})"
 
@@ -167,6 +167,50 @@ def _build_object(arguments: _Arguments) -> str:
     return f"json_build_object({keys}, {values})"
 
 
+def _path_set(arguments: _Arguments) -> str:
+    """``jsonb_set``, whose path is mostly a literal of an array."""
+    path = arguments[1]
+    path = f"array_of_text({path})" if path.startswith("'") else path
+    return f"jsonb_set({arguments[0]}, {path}, {arguments[2]})"
+
+
+def _regexp_replace(arguments: _Arguments) -> str | None:
+    r"""The replacement of Postgres has ``\&`` for the whole match, and no ``$``."""
+    text = arguments[2] if len(arguments) > len(["text", "pattern"]) else ""
+    if not text.startswith("'") or not ("$" in text or "\\&" in text):
+        return None
+    given = [*arguments]
+    given[2] = text.replace("$", "$$").replace("\\&", "${0}")
+    return f"regexp_replace({', '.join(given)})"
+
+
+def _date_trunc(arguments: _Arguments) -> str | None:
+    unit = _PLURALS.get(arguments[0].lower())
+    return f"date_trunc({unit}, {arguments[1]})" if unit else None
+
+
+def _exact(name: str) -> _Write:
+    """A function that wants the digits of a literal."""
+    return lambda arguments: (
+        f"{name}('{arguments[0]}')" if _DIGITS.fullmatch(arguments[0]) else None
+    )
+
+
+def _typeof(arguments: _Arguments) -> str:
+    kind = json_kind(arguments[0])
+    if _DIGITS.fullmatch(arguments[0]):
+        kind = "numeric" if "." in arguments[0] else "integer"
+    return f"'{kind}'" if kind else f"type_name(arrow_typeof({arguments[0]}))"
+
+
+_DIGITS = re.compile(r"-?\d+(?:\.\d+)?")
+_PLURALS = {
+    f"'{unit}s'": f"'{unit}'"
+    for unit in (
+        *("microsecond", "millisecond", "second", "minute", "hour"),
+        *("day", "week", "month", "quarter", "year"),
+    )
+}
 _SRF = ("array_elements", "array_elements_text", "object_keys", "each", "each_text")
 _CALLS: dict[str, _Write] = {
     **{
@@ -182,13 +226,23 @@ _CALLS: dict[str, _Write] = {
     **dict.fromkeys(
         ("statement_timestamp", "transaction_timestamp", "clock_timestamp"), _renamed("now")
     ),
+    "array_dims": _of_filled(
+        lambda array: f"'[1:' || array_to_string(array_dims({array}), '][1:') || ']'"
+    ),
+    "array_ndims": _of_filled(lambda array: f"array_ndims({array})"),
     "array_remove": _renamed("array_remove_all"),
     "array_replace": _renamed("array_replace_all"),
     "array_to_json": _typed("array_to_json"),
+    "generate_series": _unnested(_renamed("generate_series")),
+    "date_trunc": _date_trunc,
+    "regexp_replace": _regexp_replace,
+    "scale": _exact("scale"),
+    "min_scale": _exact("min_scale"),
     "ceiling": _renamed("ceil"),
     "date_part": lambda arguments: f"CAST(extract_field({', '.join(arguments)}) AS DOUBLE)",
     "format": _gathered("format", 1),
     "gen_random_uuid": _renamed("uuid"),
+    "jsonb_set": _path_set,
     "json_build_array": _build_array,
     "json_build_object": _build_object,
     "jsonb_build_array": _binary(_build_array),
@@ -197,7 +251,7 @@ _CALLS: dict[str, _Write] = {
     "mod": lambda arguments: f"(({arguments[0]}) % ({arguments[1]}))",
     "num_nonnulls": _null_count("IS NOT NULL"),
     "num_nulls": _null_count("IS NULL"),
-    "pg_typeof": lambda arguments: f"type_name(arrow_typeof({arguments[0]}))",
+    "pg_typeof": _typeof,
     "regexp_matches": _unnested(_padded("regexp_matches_list", "", "", "''")),
     "regexp_split_to_array": _padded("regexp_split_to_array", "", "", "''"),
     "regexp_split_to_table": _unnested(_padded("regexp_split_to_array", "", "", "''")),
@@ -214,6 +268,34 @@ _BY_ARITY: dict[tuple[str, int], _Write] = {
     ("age", 1): lambda arguments: f"age(current_date, {arguments[0]})",
     ("array_length", 2): lambda arguments: f"nullif(array_length({', '.join(arguments)}), 0)",
     ("make_timestamptz", 6): _padded("make_timestamptz", *[""] * 6, "'UTC'"),
+    ("date_trunc", 3): lambda arguments: (
+        f"CAST(date_trunc({arguments[0]}, {arguments[1]} AT TIME ZONE {arguments[2]}) AS TIMESTAMPTZ)"
+    ),
+    ("to_date", 2): _renamed("to_date_by_pattern"),
     ("to_timestamp", 2): _renamed("to_timestamp_by_pattern"),
     ("width_bucket", 2): _renamed("width_bucket_of"),
 }
+SETS = frozenset(
+    [
+        *(f"{kind}_{name}" for kind in ("json", "jsonb") for name in _SRF),
+        *("generate_series", "regexp_matches", "regexp_split_to_table", "string_to_table"),
+    ]
+)
+SET_COLUMNS = {
+    f"{kind}_{name}": columns
+    for kind in ("json", "jsonb")
+    for name, columns in {
+        "array_elements": ("value",),
+        "array_elements_text": ("value",),
+        "each": ("key", "value"),
+        "each_text": ("key", "value"),
+    }.items()
+}
+"""The columns of functions that give rows, where they are not called like the function."""
+AGGREGATES = {
+    **dict.fromkeys(("json_agg", "jsonb_agg", "every", "mode"), 1),
+    **dict.fromkeys(("json_object_agg", "jsonb_object_agg", "percentile_disc"), 2),
+}
+"""Arguments by name of the aggregate, with what WITHIN GROUP orders by."""
+CALLS = frozenset([*_CALLS, *(name for name, _ in _BY_ARITY), *AGGREGATES])
+"""What :func:`rewritten_call` and :func:`rewritten_aggregate` know."""

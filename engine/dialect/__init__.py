@@ -1,0 +1,44 @@
+"""Writes SQL as Postgres reads it for DataFusion: calls, operators, casts and clauses that it lacks or reads otherwise.
+
+A statement is read as a tree of brackets. Passes over a whole level come first (:mod:`engine.dialect.laterals`,
+:mod:`engine.dialect.using`), as they need names before they are folded into operands; then the levels are folded,
+the innermost first (:mod:`engine.dialect.expressions`). What no pass knows stays as it was written, and DataFusion
+says what is wrong with it. Which types values have is not known here: what depends on them takes ``arrow_typeof``
+of its argument.
+"""
+
+from engine.dialect.expressions import folded
+from engine.dialect.laterals import write_laterals
+from engine.dialect.lexer import Kind, Piece, text_of
+from engine.dialect.tree import read_tree, rewrite_group
+from engine.dialect.triggers import has_postgres
+from engine.dialect.using import write_keys
+
+
+def for_datafusion(sql: str) -> str:
+    r"""Write a statement of Postgres for DataFusion, with the functions of :mod:`engine.functions`.
+
+    Args:
+        sql: one statement, or an expression, nested no deeper than :mod:`engine.query.parse` lets pass.
+
+    Returns:
+        SQL of the same meaning; the very text when there is nothing to write otherwise.
+
+    Raises:
+        SqlInvalid: something that DataFusion would answer wrongly, and what to write instead.
+
+    >>> for_datafusion("SELECT doc ->> 'a' FROM t FETCH FIRST ROW ONLY")
+    'SELECT json_object_field_text(doc, \'a\') AS "?column?" FROM t LIMIT 1'
+    """
+    if not has_postgres(sql):
+        return sql
+    level = read_tree(sql)
+    return sql if level is None else text_of(_written(level))
+
+
+def _written(level: list[Piece]) -> list[Piece]:
+    level = write_laterals(write_keys(level))
+    for piece in level:
+        if piece.kind is Kind.GROUP:
+            rewrite_group(piece, _written(piece.inner))
+    return folded(level)

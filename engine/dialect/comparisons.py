@@ -1,0 +1,168 @@
+"""Comparisons of Postgres that DataFusion lacks or answers otherwise: ANY and ALL, SYMMETRIC, ESCAPE, SIMILAR TO."""
+
+import re
+
+from engine.dialect.lexer import Kind, Piece, items_of, text_of, written
+from engine.dialect.literals import is_plain_string, quoted, string_value
+from engine.dialect.operators import text_array
+from engine.dialect.tree import read_tree
+from engine.dialect.using import first_table
+from engine.dialect.words import is_name, is_operand
+from engine.errors import SqlInvalid
+
+_COMPARISONS = frozenset({"=", "<>", "!=", "<", ">", "<=", ">="})
+_QUANTIFIERS = frozenset({"any", "some", "all"})
+_LIKES = frozenset({"like", "ilike"})
+_INTEGER = re.compile(r"\s*-?\d+\s*")
+
+
+def write_comparisons(pieces: list[Piece]) -> list[Piece]:
+    """Rewrite the comparisons of a level whose operands are folded.
+
+    Raises:
+        SqlInvalid: one that DataFusion would answer wrongly, or cannot read.
+    """
+    out: list[Piece] = []
+    at = 0
+    while at < len(pieces):
+        piece = pieces[at]
+        words = [each.word for each in pieces[at : at + 2]]
+        if piece.word in _COMPARISONS and words[-1] in _QUANTIFIERS:
+            at = _quantified(out, pieces, at)
+        elif words in (["similar", "to"], ["between", "symmetric"]) or piece.word in _LIKES:
+            write = _similar if piece.word == "similar" else _between
+            at = (_like if piece.word in _LIKES else write)(out, pieces, at)
+        elif piece.word == "in" and _begins(pieces, at + 1, "values"):
+            rows = pieces[at + 1]
+            out += [piece, written(f"(SELECT column1 FROM {rows.text})", rows.gap)]  # noqa: S608 - of the statement itself
+            at += 2
+        else:
+            if piece.word in ("isnull", "notnull") and out and is_operand(out[-1]):
+                is_null = "IS NULL" if piece.word == "isnull" else "IS NOT NULL"
+                piece = Piece(Kind.MARK, is_null, piece.gap or " ", is_changed=True)
+            out.append(piece)
+            at += 1
+    return out
+
+
+def _begins(pieces: list[Piece], at: int, *words: str) -> bool:
+    """Whether a piece is in brackets, and begins with one of some words."""
+    group = pieces[at] if at < len(pieces) else None
+    return (
+        group is not None
+        and group.is_round
+        and group.inner[:1] != []
+        and (group.inner[0].word in words)
+    )
+
+
+def _quantified(out: list[Piece], pieces: list[Piece], at: int) -> int:
+    """``x = ANY (…)``: of a query, or of an array that may be a literal of Postgres."""
+    operator, quantifier = pieces[at], pieces[at + 1]
+    group = pieces[at + 2] if at + 2 < len(pieces) else None
+    end = at + 3
+    if _begins(pieces, at + 2, "select", "with", "values") and group is not None:
+        is_in = operator.text == "=" and quantifier.word != "all"
+        if is_in or (operator.text in ("<>", "!=") and quantifier.word == "all"):
+            word = "IN" if is_in else "NOT IN"
+            out += [Piece(Kind.MARK, word, operator.gap or " ", is_changed=True), group]
+            return end
+        _qualify(out, pieces, f"{operator.text} {quantifier.text.upper()} (SELECT …)")
+    elif group is not None and group.is_round and len(group.inner) == 1:
+        inner = group.inner[0]
+        if inner.kind is Kind.STRING:
+            group = written(f"({_array(inner)})", group.gap)
+        out += [operator, quantifier, group]
+        return end
+    out.append(operator)
+    return at + 1
+
+
+def _qualify(out: list[Piece], pieces: list[Piece], comparison: str) -> None:
+    """Give a bare column its table: DataFusion would look for it in the subquery first."""
+    value = out[-1] if out else None
+    if value is None or not is_name(value, None):
+        return
+    words = [piece.word for piece in pieces]
+    table = first_table(pieces, words.index("from") + 1) if "from" in words else None
+    if table is None or not {"join", ","}.isdisjoint(words[words.index("from") :]):
+        raise SqlInvalid(f"The column before {comparison} needs the name of its table here.")
+    value.text = f"{table.text}.{value.text}"
+
+
+def _array(literal: Piece) -> str:
+    """A literal of an array: of integers when all in it are."""
+    inside = string_value(literal).strip()[1:-1] if is_plain_string(literal) else ""
+    items = inside.split(",")
+    if all(map(_INTEGER.fullmatch, items)):
+        return f"make_array({', '.join(item.strip() for item in items)})"
+    return text_array(literal)
+
+
+def _like(out: list[Piece], pieces: list[Piece], at: int) -> int:
+    """``LIKE ANY (ARRAY[…])`` and ``LIKE … ESCAPE '!'``."""
+    like = pieces[at]
+    after = pieces[at + 1] if at + 1 < len(pieces) else None
+    if after is None or not out:
+        out.append(like)
+        return at + 1
+    if after.word in _QUANTIFIERS and at + 2 < len(pieces):
+        return _like_any(out, pieces, at)
+    escape = pieces[at + 3] if at + 3 < len(pieces) and pieces[at + 2].word == "escape" else None
+    if escape is None or not (is_plain_string(after) and is_plain_string(escape)):
+        out.append(like)
+        return at + 1
+    mark = string_value(escape)
+    pattern = string_value(after)
+    if mark != "\\":
+        pattern = pattern.replace("\\", "\\\\")
+    if len(mark) == 1 and mark != "\\":
+        pattern = re.sub(re.escape(mark) + "(.)", r"\\\1", pattern, flags=re.DOTALL)
+    out += [like, written(quoted(pattern), after.gap)]
+    return at + 4
+
+
+def _like_any(out: list[Piece], pieces: list[Piece], at: int) -> int:
+    like, quantifier, group = pieces[at : at + 3]
+    array = read_tree(group.text[1:-1]) or []
+    is_not = out[-1].word == "not"
+    value = out[-2 if is_not else -1]
+    if [piece.word for piece in array[:1]] != ["array"] or not array[1].is_square:
+        raise SqlInvalid(f"{like.text.upper()} {quantifier.text.upper()} needs ARRAY['…', …] here.")
+    word = "NOT " + like.text if is_not else like.text
+    tests = [f"{value.text} {word} {text_of(item).strip()}" for item in items_of(array[1])]
+    del out[-2 if is_not else -1 :]
+    joiner = " AND " if quantifier.word == "all" else " OR "
+    out.append(written(f"({joiner.join(tests)})", value.gap))
+    return at + 3
+
+
+def _between(out: list[Piece], pieces: list[Piece], at: int) -> int:
+    """``BETWEEN SYMMETRIC a AND b``."""
+    bounds = pieces[at + 2 : at + 5]
+    if len(bounds) != len(["a", "and", "b"]) or bounds[1].word != "and":
+        raise SqlInvalid("BETWEEN SYMMETRIC needs two bounds with AND between them.")
+    low, high = bounds[0].text, bounds[2].text
+    out += [
+        pieces[at],
+        written(f"least({low}, {high})", " "),
+        bounds[1],
+        written(f"greatest({low}, {high})", " "),
+    ]
+    return at + 5
+
+
+def _similar(out: list[Piece], pieces: list[Piece], at: int) -> int:
+    """``x [NOT] SIMILAR TO p``: DataFusion reads p as a regular expression found anywhere."""
+    pattern = pieces[at + 2] if at + 2 < len(pieces) else None
+    is_not = bool(out) and out[-1].word == "not"
+    if is_not:
+        out.pop()
+    if pattern is None or not out or not is_operand(out[-1]) or not is_operand(pattern):
+        raise SqlInvalid("SIMILAR TO needs a text on its left and a pattern on its right.")
+    if at + 3 < len(pieces) and pieces[at + 3].word == "escape":
+        raise SqlInvalid("SIMILAR TO with ESCAPE is not supported.")
+    text = out.pop()
+    call = f"similar_to({text.text}, {pattern.text})"
+    out.append(written(f"(NOT {call})" if is_not else call, text.gap))
+    return at + 3
