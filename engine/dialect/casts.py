@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from engine.dialect.json_values import json_kind
+from engine.dialect.json_values import is_call, json_kind
 from engine.dialect.lexer import UNNAMED, Kind, Piece, text_of, written
 from engine.dialect.literals import (
     DATES,
@@ -31,6 +31,7 @@ _ZONED_NAMES = {
 _LENGTH = re.compile(r"(?P<name>.*?) ?\( ?(?P<length>\d+) ?\)")
 # What DataFusion reads itself: numbers with units.
 _PLAIN_INTERVAL = re.compile(r"'(?:\s*[-+]?\d+(?:\.\d+)?\s*[a-z]+\s*)+'", re.IGNORECASE)
+_TEXT_CALL = re.compile(r"(?:value_text|array_text|left|rtrim|json_object_field_text)\(")
 _AGO = re.compile(r"\bago\b", re.IGNORECASE)
 _Write = Callable[[Piece], str | None]
 
@@ -129,7 +130,7 @@ def _jsonb(value: Piece) -> str:
 
 def _text(value: Piece) -> str | None:
     """The text of a value whose type is not known here."""
-    if value.kind is Kind.STRING or json_kind(value.text):
+    if value.kind is Kind.STRING or json_kind(value.text) or is_call(_TEXT_CALL, value.text):
         return None
     if is_exact(value):
         return f"'{value.text}'"

@@ -5,7 +5,7 @@ import re
 from engine.dialect.lexer import Kind, Piece, items_of, text_of, written
 from engine.dialect.literals import is_plain_string, quoted, string_value
 from engine.dialect.operators import text_array
-from engine.dialect.tree import read_tree
+from engine.dialect.tree import neighbours, read_tree
 from engine.dialect.using import first_table
 from engine.dialect.words import is_name, is_operand
 from engine.errors import SqlInvalid
@@ -32,6 +32,10 @@ def write_comparisons(pieces: list[Piece]) -> list[Piece]:
         elif words in (["similar", "to"], ["between", "symmetric"]) or piece.word in _LIKES:
             write = _similar if piece.word == "similar" else _between
             at = (_like if piece.word in _LIKES else write)(out, pieces, at)
+        elif words == ["not", "in"] and _begins(pieces, at + 2, "select"):
+            _check_not_in(pieces[at + 2])
+            out += pieces[at : at + 3]
+            at += 3
         elif piece.word == "in" and _begins(pieces, at + 1, "values"):
             rows = pieces[at + 1]
             out += [piece, written(f"(SELECT column1 FROM {rows.text})", rows.gap)]  # noqa: S608 - of the statement itself
@@ -43,6 +47,23 @@ def write_comparisons(pieces: list[Piece]) -> list[Piece]:
             out.append(piece)
             at += 1
     return out
+
+
+def _check_not_in(query: Piece) -> None:
+    """DataFusion looks for NULLs in all rows of a correlated subquery, not in those of one row outside."""
+    tables: set[str] = set()
+    outside: set[str] = set()
+    for before, piece, after in neighbours(read_tree(query.text[1:-1]) or []):
+        if not is_name(piece, None):
+            continue
+        if after != "." or before in ("from", "join"):
+            tables.add(piece.name)
+        elif before != ".":
+            outside.add(piece.name)
+    if not outside <= tables:
+        raise SqlInvalid(
+            "NOT IN with a correlated subquery is not supported, as rows would be lost. Use NOT EXISTS."
+        )
 
 
 def _begins(pieces: list[Piece], at: int, *words: str) -> bool:

@@ -23,11 +23,16 @@ def json_kind(value: str) -> str:
     """
     while value.startswith("(") and _closes_at_end(value):
         value = value[1:-1].strip()
-    found = _CALL.match(value)
-    is_other = _OTHERS.match(value) and not _NORMALISED.match(value)
-    if found is None or is_other or not _closes_at_end(value):
+    found = is_call(_CALL, value)
+    if found is None or (_OTHERS.match(value) and not _NORMALISED.match(value)):
         return ""
     return (found["kind"] or "json").lower()
+
+
+def is_call(pattern: re.Pattern[str], value: str) -> re.Match[str] | None:
+    """Whether a value is one call and nothing else, whose name and bracket match."""
+    found = pattern.match(value)
+    return found if found is not None and _closes_at_end(value) else None
 
 
 def _closes_at_end(value: str) -> bool:

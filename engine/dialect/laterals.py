@@ -82,7 +82,6 @@ def _write_from(level: list[Piece], at: int) -> tuple[list[Piece], int]:
                 raise SqlInvalid(f"LATERAL behind more than one table is not supported. {_WAY_OUT}")
             level, at = _merge(level, first, relation, join)
             first = _read(level, first.start)
-            at = first.end if first else at
         else:
             first = first or relation
             count += 1

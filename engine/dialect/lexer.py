@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from engine.errors import SqlTooComplex
 from engine.query.sql_text import comment_end
 
 
@@ -27,6 +28,7 @@ class Kind(Enum):
     """An operand of several pieces."""
 
 
+_TEXT_CHARS_MAX = 4_000_000
 UNNAMED = "?column?"
 """What Postgres calls a column of an expression."""
 
@@ -165,7 +167,13 @@ def joined(pieces: list[Piece], *, name: str = UNNAMED, is_prefixed: bool = Fals
 
 
 def written(text: str, gap: str, name: str = UNNAMED) -> Piece:
-    """Make an operand of a text of ours."""
+    """Make an operand of a text of ours.
+
+    Raises:
+        SqlTooComplex: what is written for calls in calls grows beyond all bounds.
+    """
+    if len(text) > _TEXT_CHARS_MAX:
+        raise SqlTooComplex("The SQL has too many casts and calls inside one another.")
     return Piece(Kind.VALUE, text, gap, name, is_changed=True)
 
 

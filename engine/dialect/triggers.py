@@ -24,6 +24,7 @@ _WORDS = frozenset(
         *("localtime", "localtimestamp"),
     }
 )
+_NOT_IN = frozenset({"not", "in", "select"})
 
 
 def has_postgres(sql: str) -> bool:
@@ -32,4 +33,7 @@ def has_postgres(sql: str) -> bool:
     >>> has_postgres("SELECT a FROM t WHERE b > 1"), has_postgres("SELECT a->'b' FROM t")
     (False, True)
     """
-    return _SIGNS.search(sql) is not None or not _WORDS.isdisjoint(_WORD.findall(sql.lower()))
+    if _SIGNS.search(sql) is not None:
+        return True
+    words = {*_WORD.findall(sql.lower())}
+    return not _WORDS.isdisjoint(words) or words >= _NOT_IN

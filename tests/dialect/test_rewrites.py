@@ -1,14 +1,18 @@
 """What each pass writes: statements before and after, one file for each pass."""
 
+import random
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from engine.dialect import for_datafusion
+from engine.dialect.lexer import split, text_of
 from engine.dialect.session import CALLS, WORDS, mentions_session, write_session
-from engine.errors import SqlInvalid
+from engine.errors import SqlInvalid, SqlTooComplex
+from tests.golden.corpus import read_corpus
 
+_MUTILATED = 3_000
 _FOLDER = Path(__file__).parent / "rewrites"
 
 
@@ -46,6 +50,7 @@ def test_statement_is_written(name: str, before: str, after: str) -> None:
         "SELECT sum(x) OVER (PARTITION BY a ORDER BY b ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM t",
         'SELECT a.format, a."->", x AS every, 1 AS mode FROM t a(format)',
         "EXPLAIN SELECT a FROM t WHERE b = ANY (ARRAY[1, 2])",
+        "SELECT a FROM t WHERE b NOT IN (SELECT u.b FROM s.u JOIN v AS w ON w.c = u.c)",
         "SELECT extract(year FROM at), t.* FROM t WHERE a IS DISTINCT FROM b UNION ALL SELECT 1",
     ],
 )
@@ -71,6 +76,7 @@ def test_what_datafusion_reads_stays(sql: str) -> None:
         "SELECT json_build_object( ->> ) FROM lateral",
         "SELECT FROM unnest(",
         "SELECT a FROM b USING",
+        "SELECT p.id FROM p, LATERAL (SELECT p.. * 2 AS,) t",
         "SELECT pg_typeof(), array_to_json(), jsonb_set('a') FROM unnest()",
     ],
 )
@@ -91,12 +97,36 @@ def test_broken_statements_are_left_to_the_planner(sql: str) -> None:
         ("SELECT * FROM unnest(ARRAY[1]) WITH ORDINALITY", "ORDINALITY"),
         ("SELECT 'a' 'b'", "found 'b'"),
         ("SELECT a LIKE ANY (b) FROM t", "ARRAY"),
+        ("SELECT a FROM t WHERE b NOT IN (SELECT u.b FROM u WHERE u.c = t.c)", "NOT EXISTS"),
         ("SELECT a FROM t JOIN u ON true WHERE b > ALL (SELECT b FROM u)", "name of its table"),
     ],
 )
 def test_what_would_be_wrong_is_refused(sql: str, message: str) -> None:
     with pytest.raises(SqlInvalid, match=message):
         for_datafusion(sql)
+
+
+def test_mutilated_statements_are_written_or_refused() -> None:
+    """Pieces of the golden corpus in any order: nothing but a refusal is raised, and nothing is lost."""
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    statements = [[piece.gap + piece.text for piece in split(each.sql)] for each in read_corpus()]
+    pool = [text for statement in statements for text in statement]
+    for _ in range(_MUTILATED):
+        texts = [*rng.choice(statements)]
+        for _ in range(rng.randint(0, 4)):
+            place = rng.randrange(len(texts))
+            texts[place : place + rng.randint(0, 2)] = rng.choices(pool, k=rng.randint(1, 2))
+        sql = "".join(texts)
+        assert text_of(list(split(sql))) == sql
+        with suppress(SqlInvalid):
+            for_datafusion(sql)
+
+
+def test_calls_in_calls_end() -> None:
+    with pytest.raises(SqlTooComplex, match="inside one another"):
+        for_datafusion("SELECT " + "array_dims(" * 150 + "a" + ")" * 150)
 
 
 def test_session_words_become_literals_where_they_are_values() -> None:

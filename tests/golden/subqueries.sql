@@ -203,7 +203,7 @@ SELECT id FROM people WHERE age IN (SELECT k FROM rights WHERE false);
 SELECT id FROM people WHERE age NOT IN (SELECT k FROM rights WHERE k IS NOT NULL);
 
 -- not_in_correlated
--- wrong: a correlated NOT IN loses rows: NULLs are looked for in the whole subquery
+-- error: no correlated NOT IN
 SELECT x FROM lefts l WHERE k NOT IN (SELECT r.k FROM rights r WHERE r.k = l.k);
 
 -- exists_or
