@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
+import orjson
+
 from engine.errors import SqlInvalid
 
 # A value of JSON: dict, list, str, int, Decimal, bool or None.
@@ -90,12 +92,32 @@ def members_of(text: str) -> Iterator[tuple[str, str]]:
 
 def member(text: str, key: str) -> str | None:
     """The value of a key, the last of several, if it is an object with it."""
-    if kind_of(text) != "object":
+    document = orjson.loads(text)
+    if not isinstance(document, dict) or key not in document:
         return None
+    value = document[key]
+    if _is_plain_integer(value):
+        return str(value)
+    if isinstance(value, str) and "\\" not in text:
+        return f'"{value}"'
     found = None
     for name, value in members_of(text):
         found = value if name == key else found
     return found
+
+
+def member_text(text: str, key: str) -> str | None:
+    """What ``->>`` answers of a key: most values are read at once, and not looked for in the text."""
+    document = orjson.loads(text)
+    value = document.get(key) if isinstance(document, dict) else None
+    if value is None or isinstance(value, str):
+        return value
+    return str(value) if _is_plain_integer(value) else as_text(member(text, key))
+
+
+def _is_plain_integer(value: Json) -> bool:
+    """Whether its digits are what is in the text: of a zero there may be a sign before it."""
+    return type(value) is int and value != 0
 
 
 def element(text: str, place: int) -> str | None:

@@ -21,6 +21,7 @@ from engine.functions.json_text import (
     follow,
     kind_of,
     member,
+    member_text,
     members_of,
     quote_json,
     read_json,
@@ -252,10 +253,6 @@ def _follow_text(text: str, path: list[str | None]) -> str | None:
     return as_text(follow(text, path))
 
 
-def _member_text(text: str, key: str) -> str | None:
-    return as_text(member(text, key))
-
-
 def _element_text(text: str, place: int) -> str | None:
     return as_text(element(text, place))
 
@@ -264,7 +261,7 @@ _PAIRED: tuple[tuple[str, Callable[..., Any], tuple[pa.DataType, ...], pa.DataTy
     ("extract_path", follow, (TEXT, TEXTS), TEXT),
     ("extract_path_text", _follow_text, (TEXT, TEXTS), TEXT),
     ("object_field", member, (TEXT, TEXT), TEXT),
-    ("object_field_text", _member_text, (TEXT, TEXT), TEXT),
+    ("object_field_text", member_text, (TEXT, TEXT), TEXT),
     ("array_element", element, (TEXT, INTEGER), TEXT),
     ("array_element_text", _element_text, (TEXT, INTEGER), TEXT),
     ("array_length", lambda text: len(_array(text)), (TEXT,), INTEGER),
