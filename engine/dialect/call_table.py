@@ -189,6 +189,18 @@ def _date_trunc(arguments: _Arguments) -> str | None:
     return f"date_trunc({unit}, {arguments[1]})" if unit else None
 
 
+def _array_remove(arguments: _Arguments) -> str:
+    if arguments[1].upper() == "NULL":
+        raise SqlInvalid("array_remove of NULL is not supported.")
+    return f"array_remove_all({', '.join(arguments)})"
+
+
+def _unnest(arguments: _Arguments) -> str | None:
+    """An array of arrays gives the items of all of them."""
+    is_nested = len(arguments) == 1 and _NESTED.match(arguments[0])
+    return f"unnest(flatten({arguments[0]}))" if is_nested else None
+
+
 def _exact(name: str) -> _Write:
     """A function that wants the digits of a literal."""
     return lambda arguments: (
@@ -203,6 +215,7 @@ def _typeof(arguments: _Arguments) -> str:
     return f"'{kind}'" if kind else f"type_name(arrow_typeof({arguments[0]}))"
 
 
+_NESTED = re.compile(r"ARRAY\[\s*(?:ARRAY\s*)?\[", re.IGNORECASE)
 _DIGITS = re.compile(r"-?\d+(?:\.\d+)?")
 _PLURALS = {
     f"'{unit}s'": f"'{unit}'"
@@ -230,7 +243,8 @@ _CALLS: dict[str, _Write] = {
         lambda array: f"'[1:' || array_to_string(array_dims({array}), '][1:') || ']'"
     ),
     "array_ndims": _of_filled(lambda array: f"array_ndims({array})"),
-    "array_remove": _renamed("array_remove_all"),
+    "array_remove": _array_remove,
+    "unnest": _unnest,
     "array_replace": _renamed("array_replace_all"),
     "array_to_json": _typed("array_to_json"),
     "generate_series": _unnested(_renamed("generate_series")),

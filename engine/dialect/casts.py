@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 
 from engine.dialect.json_values import is_call, json_kind
 from engine.dialect.lexer import UNNAMED, Kind, Piece, text_of, written
@@ -31,6 +32,11 @@ _ZONED_NAMES = {
 _LENGTH = re.compile(r"(?P<name>.*?) ?\( ?(?P<length>\d+) ?\)")
 # What DataFusion reads itself: numbers with units.
 _PLAIN_INTERVAL = re.compile(r"'(?:\s*[-+]?\d+(?:\.\d+)?\s*[a-z]+\s*)+'", re.IGNORECASE)
+_WHOLE = re.compile(
+    r"(?:count|length|char_length|cardinality|array_length|row_number|rank|dense_rank|extract|position|"
+    r"strpos|ascii|floor|ceil|ceiling|json\w*|value_text|left|right|substr\w*|date_part)\s*\(",
+    re.IGNORECASE,
+)
 _TEXT_CALL = re.compile(r"(?:value_text|array_text|left|rtrim|json_object_field_text)\(")
 _AGO = re.compile(r"\bago\b", re.IGNORECASE)
 _Write = Callable[[Piece], str | None]
@@ -89,14 +95,17 @@ def _written(value: Piece, type_name: str) -> str | None:
         text = _literal(value, type_name)
         if text is not None:
             return text
+    if type_name in _INTEGERS:
+        return _rounded(value, type_name)
     length = _LENGTH.fullmatch(type_name)
-    if length is None:
-        return None
-    if length["name"] in _TEXTS:
-        return f"left({_text(value) or value.text}, {length['length']})"
-    if length["name"] in ("char", "character", "bpchar"):
-        return _blank_padded(value, length["length"])
-    return None
+    return None if length is None else _shortened(value, length["name"], length["length"])
+
+
+def _shortened(value: Piece, type_name: str, length: str) -> str | None:
+    """``x::varchar(3)`` and ``x::char(3)``: DataFusion forgets the length."""
+    if type_name in _TEXTS:
+        return f"left({_text(value) or value.text}, {length})"
+    return _blank_padded(value, length) if type_name in ("char", "character", "bpchar") else None
 
 
 def _literal(value: Piece, type_name: str) -> str | None:
@@ -120,6 +129,16 @@ def _literal(value: Piece, type_name: str) -> str | None:
     return text
 
 
+def _rounded(value: Piece, type_name: str) -> str | None:
+    """A value of a type that is not known here as an integer: DataFusion cuts what Postgres rounds."""
+    is_whole = value.kind in (Kind.STRING, Kind.NUMBER, Kind.PARAMETER) or _WHOLE.match(
+        value.text.lstrip("(")
+    )
+    if is_whole or value.text.upper() in ("NULL", "TRUE", "FALSE"):
+        return None
+    return f"CAST(integer_of({value.text}, arrow_typeof({value.text})) AS {type_name})"
+
+
 def _json(value: Piece) -> str:
     return value.text if json_kind(value.text) else f"json_checked({value.text})"
 
@@ -132,8 +151,8 @@ def _text(value: Piece) -> str | None:
     """The text of a value whose type is not known here."""
     if value.kind is Kind.STRING or json_kind(value.text) or is_call(_TEXT_CALL, value.text):
         return None
-    if is_exact(value):
-        return f"'{value.text}'"
+    if value.kind is Kind.NUMBER:
+        return f"'{Decimal(value.text):f}'"
     if value.text.startswith("bytea_of_text("):
         return f"('\\x' || encode({value.text}, 'hex'))"
     if value.text.upper().startswith("ARRAY["):

@@ -1,6 +1,7 @@
 """Comparisons of Postgres that DataFusion lacks or answers otherwise: ANY and ALL, SYMMETRIC, ESCAPE, SIMILAR TO."""
 
 import re
+from collections.abc import Iterator
 
 from engine.dialect.lexer import Kind, Piece, items_of, text_of, written
 from engine.dialect.literals import is_plain_string, quoted, string_value
@@ -13,6 +14,7 @@ from engine.errors import SqlInvalid
 _COMPARISONS = frozenset({"=", "<>", "!=", "<", ">", "<=", ">="})
 _QUANTIFIERS = frozenset({"any", "some", "all"})
 _LIKES = frozenset({"like", "ilike"})
+_NULL = re.compile(r"\bNULL\b", re.IGNORECASE)
 _INTEGER = re.compile(r"\s*-?\d+\s*")
 
 
@@ -53,9 +55,7 @@ def _check_not_in(query: Piece) -> None:
     """DataFusion looks for NULLs in all rows of a correlated subquery, not in those of one row outside."""
     tables: set[str] = set()
     outside: set[str] = set()
-    for before, piece, after in neighbours(read_tree(query.text[1:-1]) or []):
-        if not is_name(piece, None):
-            continue
+    for before, piece, after in _names_in(query):
         if after != "." or before in ("from", "join"):
             tables.add(piece.name)
         elif before != ".":
@@ -64,6 +64,12 @@ def _check_not_in(query: Piece) -> None:
         raise SqlInvalid(
             "NOT IN with a correlated subquery is not supported, as rows would be lost. Use NOT EXISTS."
         )
+
+
+def _names_in(query: Piece) -> Iterator[tuple[str, Piece, str]]:
+    """The names in a subquery, with the words at their sides."""
+    found = neighbours(read_tree(query.text[1:-1]) or [])
+    return (each for each in found if is_name(each[1], None))
 
 
 def _begins(pieces: list[Piece], at: int, *words: str) -> bool:
@@ -88,12 +94,23 @@ def _quantified(out: list[Piece], pieces: list[Piece], at: int) -> int:
             word = "IN" if is_in else "NOT IN"
             out += [Piece(Kind.MARK, word, operator.gap or " ", is_changed=True), group]
             return end
-        _qualify(out, pieces, f"{operator.text} {quantifier.text.upper()} (SELECT …)")
+        comparison = f"{operator.text} {quantifier.text.upper()} (SELECT …)"
+        _qualify(out, pieces, comparison)
+        inside = {piece.name for _, piece, after in _names_in(group) if after != "."}
+        if out and out[-1].text.partition(".")[0].strip('"') in inside:
+            raise SqlInvalid(f"The table before {comparison} needs an alias of its own here.")
     elif group is not None and group.is_round and len(group.inner) == 1:
         inner = group.inner[0]
         if inner.kind is Kind.STRING:
             group = written(f"({_array(inner)})", group.gap)
-        out += [operator, quantifier, group]
+        if operator.text == "=" and quantifier.word != "all" and _NULL.search(group.text) and out:
+            value = (
+                out.pop()
+            )  # ANY of DataFusion is false where a NULL leaves it open, its ALL is not
+            test = f"(NOT ({value.text} <> ALL {group.text}))"
+            out.append(written(test, value.gap))
+        else:
+            out += [operator, quantifier, group]
         return end
     out.append(operator)
     return at + 1

@@ -10,7 +10,7 @@ from engine.dialect import casts, operators
 from engine.dialect.calls import written_call
 from engine.dialect.clauses import write_clauses
 from engine.dialect.comparisons import write_comparisons
-from engine.dialect.lexer import Kind, Piece, joined, written
+from engine.dialect.lexer import Kind, Piece, joined, text_of, written
 from engine.dialect.literals import number
 from engine.dialect.words import is_name, is_operand
 from engine.errors import SqlInvalid
@@ -84,13 +84,19 @@ def _continued(first: Piece, second: Piece) -> Piece:
 
 
 def _sliced(group: Piece) -> Piece:
-    """``[:2]`` and ``[3:]`` have both bounds for DataFusion."""
+    """``[:2]`` and ``[3:]`` have both bounds for DataFusion, which counts what is negative from the end."""
     inner = group.inner
-    if not inner or ":" not in (inner[0].word, inner[-1].word):
+    words = [piece.word for piece in inner]
+    is_before = bool(inner) and inner[0].is_prefixed
+    if ":" not in words:
+        # Before the first item there is none.
+        return Piece(Kind.GROUP, "[0]", group.gap, is_changed=True) if is_before else group
+    place = words.index(":")
+    if 0 < place < len(inner) - 1 and not is_before:
         return group
-    start = "1" if inner[0].word == ":" else ""
-    end = _LAST_ITEM if inner[-1].word == ":" else ""
-    return Piece(Kind.GROUP, f"[{start}{group.text[1:-1]}{end}]", group.gap, is_changed=True)
+    start = "1" if place == 0 or is_before else text_of(inner[:place])
+    end = text_of(inner[place + 1 :]) or _LAST_ITEM
+    return Piece(Kind.GROUP, f"[{start}:{end}]", group.gap, is_changed=True)
 
 
 def _clause_at(piece: Piece, clause: str) -> str:

@@ -8,7 +8,7 @@ from engine.dialect.call_table import CALLS, SETS
 _SIGNS = re.compile(
     r"""
       -> | \#> | @ | <@ | \? | \^ | && | ~ | \|/ | <\#> | <=> | <-> | ::
-    | \[\s*: | :\s*\] | '\s+' | 0[xXoObB] | \d_\d | \.\d+\s*\|\| | \|\|\s*\d
+    | \[\s*[-:] | :\s*\] | '\s+' | 0[xXoObB] | \d_\d | \.\d+\s*\|\| | \|\|\s*\d
     """,
     re.VERBOSE,
 )

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from sqlglot import exp
 
 from engine.errors import SqlInvalid
-from engine.pg_catalog.layout import path_schemas, path_text
+from engine.pg_catalog.layout import INFORMATION_SCHEMA, PG_CATALOG, path_schemas, path_text
 from engine.pg_catalog.pg_types import REG_TYPES, VECTORS
 from engine.pg_catalog.snapshot import CatalogSnapshot
 
@@ -138,7 +138,7 @@ def _current_setting(arguments: Arguments, context: Context) -> exp.Expr:
 
 
 def _current_schema(_: Arguments, context: Context) -> exp.Expr:
-    known = context.snapshot.schemas
+    known = {*context.snapshot.schemas, PG_CATALOG, INFORMATION_SCHEMA}
     found = [name for name in context.snapshot.session.search_path if name in known]
     return text(found[0]) if found else null()
 
@@ -147,7 +147,7 @@ def _current_schemas(arguments: Arguments, context: Context) -> exp.Expr:
     with_implicit = arguments[0].sql().upper() in ("TRUE", "'T'", "'TRUE'")
     path = context.snapshot.session.search_path
     shown = path_schemas(path_text(path)) if with_implicit else path
-    known = {*context.snapshot.schemas, "pg_catalog"}
+    known = {*context.snapshot.schemas, PG_CATALOG, INFORMATION_SCHEMA}
     return exp.Array(expressions=[text(name) for name in shown if name in known])
 
 

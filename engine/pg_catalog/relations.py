@@ -33,6 +33,7 @@ _INDEX = "i"
 _BTREE = "btree"
 _UNKNOWN_ROWS = -1.0
 _INTERNAL_LANGUAGE = 12
+_READERS = (f"{OWNER}=r/{OWNER}",)
 
 
 def _pg_namespace(entries: Entries) -> Cells:
@@ -79,6 +80,8 @@ def _pg_class(entries: Entries) -> Cells:
         ],
         "relhasrules": [*(each.kind == VIEW for each in tables), *[False] * count],
         "relispopulated": True,
+        # Without a list its owner would be taken to have every right.
+        "relacl": [*[_READERS] * len(tables), *[None] * count],
         "relreplident": [*map(_replica_identity, tables), *["n"] * count],
     }
 

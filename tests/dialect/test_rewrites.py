@@ -45,7 +45,7 @@ def test_statement_is_written(name: str, before: str, after: str) -> None:
         "SELECT a, count(*) FROM t WHERE b > 1 GROUP BY a",
         "SELECT 'a->b', \"c::d\", $$x ->> y$$, E'it\\'s ::' FROM t -- a::text",
         "SELECT * FROM a JOIN b USING (k) ORDER BY k",
-        "SELECT a::int, cast(b AS double precision), c::timestamp(3) with time zone FROM t",
+        "SELECT a::bigint[], cast(b AS double precision), c::timestamp(3) with time zone FROM t",
         "SELECT date '2024-01-31', timestamp '2024-01-31 10:00:00', interval '2 days' FROM t",
         "SELECT sum(x) OVER (PARTITION BY a ORDER BY b ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM t",
         'SELECT a.format, a."->", x AS every, 1 AS mode FROM t a(format)',

@@ -191,11 +191,11 @@ SELECT any_value(k) FROM rights WHERE k = 1;
 SELECT min(n), max(n), sum(n), avg(n), count(n) FROM numbers WHERE false;
 
 -- cast_float_rounds_to_even
--- wrong: a double cast to an integer is cut, Postgres rounds to even: integer_of(x, arrow_typeof(x)) is right
+-- same
 SELECT 2.5::float8::int, 3.5::float8::int, (-2.5)::float8::int, d::int FROM numbers WHERE d < 1000;
 
 -- cast_numeric_rounds_away
--- wrong: a decimal cast to an integer is cut, Postgres rounds away from zero: integer_of(x, arrow_typeof(x)) is right
+-- same
 SELECT 2.5::int, 3.5::int, (-2.5)::numeric::int, m::int FROM numbers;
 
 -- cast_float_to_numeric

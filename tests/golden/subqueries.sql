@@ -47,11 +47,11 @@ SELECT city, n FROM (SELECT city, count(*) AS n FROM people GROUP BY city) t WHE
 SELECT * FROM (SELECT 1 AS a);
 
 -- any_subquery
--- wrong: x > ANY (SELECT x FROM the same table) compares a column with itself: the outer one needs its table's alias
+-- error: x > ANY (SELECT x FROM the same table) needs an alias
 SELECT id FROM people WHERE age > ANY (SELECT age FROM people WHERE city = 'London');
 
 -- all_subquery
--- wrong: x >= ALL (SELECT x FROM the same table) compares a column with itself: the outer one needs its table's alias
+-- error: x >= ALL (SELECT x FROM the same table) needs an alias
 SELECT id FROM people WHERE age >= ALL (SELECT age FROM people WHERE age IS NOT NULL);
 
 -- equals_some

@@ -21,7 +21,7 @@ SELECT uuid_of_text('00000000-0000-0000-0000-000000000001') AS "uuid", bytea_of_
 -- integers
 SELECT 2.5::int, x::int, '7'::int FROM t;
 -- becomes
-SELECT CAST(3 AS int) AS "int4", x::int, '7'::int FROM t;
+SELECT CAST(3 AS int) AS "int4", CAST(integer_of(x, arrow_typeof(x)) AS int) AS "x", '7'::int FROM t;
 
 -- moments
 SELECT timestamp '2024-1-2 03:04', '2024-01-01 00:00+00'::timestamptz, date 'Feb 29, 2024', 'epoch'::timestamp, date '2024-02-30';
