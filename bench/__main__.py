@@ -10,7 +10,10 @@ from pathlib import Path
 
 from bench.common import OUT_FOLDER, ROOT
 
-_NAMES = ("http_query", "tpch", "encode", "load", "sync", "listings", "search", "pgwire")
+_NAMES = (
+    *("http_query", "tpch", "encode", "load", "sync", "listings", "search"),
+    *("pgwire", "flight"),
+)
 
 
 def main() -> int:

@@ -29,7 +29,7 @@ OUT_FOLDER = ROOT / "bench" / "out"
 MB = 1_000_000
 _PACKAGES = (
     *("datafusion", "duckdb", "pyarrow", "fastapi", "uvicorn", "roapi", "tpchgen-cli"),
-    *("adbc-driver-postgresql", "connectorx", "psycopg"),
+    *("adbc-driver-flightsql", "adbc-driver-postgresql", "connectorx", "psycopg"),
     *("tantivy", "usearch", "lancedb", "bm25s", "hnswlib"),
 )
 _SAMPLE_S = 0.05

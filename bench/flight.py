@@ -1,8 +1,8 @@
 """Rows by Flight SQL, against bare servers of pyarrow.flight; and what a tiny statement costs.
 
-Ten million rows of five columns are read from a dataset: planned, scanned and sent. The
-first peer sends the same rows from memory and does nothing else; the second scans the same Parquet file
-with pyarrow for every request. The client counts rows and keeps none. All three are asked in turns.
+Ten million rows of five columns are read from a dataset: planned, scanned and sent. The first peer sends the
+same rows from memory and does nothing else; the second scans the Parquet file that was uploaded to us, with pyarrow,
+for every request. The client counts rows and keeps none. All are asked in turns.
 """
 
 import argparse
@@ -10,10 +10,10 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,47 +21,13 @@ import pyarrow.flight as fl
 import pyarrow.parquet as pq
 from adbc_driver_flightsql import dbapi
 
-from bench.common import ROOT, Report, at_least, main, median_ratio, percentile
-from bench.service import TOKEN
+from bench.common import Report, at_least, main, median_ratio, percentile
+from bench.service import TOKEN, free_port, serving
 from server.flight.commands import CommandStatementQuery, pack
 
+T = TypeVar("T")
+
 _SQL = "SELECT * FROM numbers"
-_TIDEMILL = """
-import asyncio, sys
-from pathlib import Path
-from typing import Any
-from catalog.settings import Settings
-from engine.service import datasets, identity, uploads
-from server.door import Door
-from server.flight.door import FlightDoor
-
-async def blocks(path):
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            yield block
-
-async def main(data, token, path):
-    door = Door(Settings(data_dir=Path(data), api_key=token, rate_limit_per_s=10**6))
-    await door.open()
-    credential = await identity.authenticate(door.engine, token)
-    caller = await identity.choose_workspace(door.engine, credential, None)
-    upload = await uploads.create_upload(
-        door.engine, caller, blocks(path), content_type="application/vnd.apache.parquet",
-        streaming=True, declared_size_bytes=Path(path).stat().st_size,
-    )
-    await datasets.create_dataset(
-        door.engine, caller, label="numbers", source={"upload_id": upload.id}, table_name="numbers",
-        is_async=False,
-    )
-    flight = FlightDoor(door, "127.0.0.1", 0)
-    await flight.start()
-    print("PORT", flight.port, flush=True)
-    await asyncio.to_thread(sys.stdin.read)
-    await flight.stop()
-    await door.close()
-
-asyncio.run(main(*sys.argv[1:]))
-"""
 _BARE = """
 import sys
 import pyarrow.dataset as ds, pyarrow.flight as fl, pyarrow.parquet as pq
@@ -74,7 +40,7 @@ class Server(fl.FlightServerBase):
 
 table = pq.read_table(sys.argv[1])
 server = Server("grpc+tcp://127.0.0.1:0")
-print("PORT", server.port, flush=True)
+print(server.port, flush=True)
 sys.stdin.read()
 """
 
@@ -93,11 +59,9 @@ def run(arguments: argparse.Namespace) -> Report:
     folder = (arguments.out / "flight").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     path = _write(folder / f"{rows}.parquet", rows)
-    data = folder / f"data-{time.time_ns()}"
-    with (
-        _serving(_TIDEMILL, str(data), TOKEN, str(path)) as ours,
-        _serving(_BARE, str(path)) as peer,
-    ):
+    ours = free_port()
+    with serving(folder, {"FLIGHT_PORT": str(ours)}) as service, _bare(path) as peer:
+        service.load("numbers", path)
         ways: dict[str, Callable[[], int]] = {
             "Tidemill": lambda: _by_flight(ours, _SQL),
             "Tidemill by ADBC": lambda: _by_adbc(ours, _SQL),
@@ -106,7 +70,7 @@ def run(arguments: argparse.Namespace) -> Report:
         }
         took: dict[str, list[float]] = {name: [] for name in ways}
         for number in range(rounds + 1):
-            for name, way in ways.items():
+            for name, way in _from(number, ways):
                 started_s = time.perf_counter()
                 assert way() == rows
                 if number:  # the first fills the page cache
@@ -126,6 +90,13 @@ def run(arguments: argparse.Namespace) -> Report:
     return report
 
 
+def _from(number: int, ways: Mapping[str, T]) -> list[tuple[str, T]]:
+    """All ways, in every round another one first."""
+    items = list(ways.items())
+    start = number % len(items)
+    return items[start:] + items[:start]
+
+
 def _write(path: Path, rows: int) -> Path:
     if not path.exists():
         numbers = np.arange(rows)
@@ -143,28 +114,20 @@ def _write(path: Path, rows: int) -> Path:
 
 
 @contextmanager
-def _serving(program: str, *arguments: str) -> Iterator[int]:
-    """Run a server in a process of its own; yield its port."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, *arguments],
-        cwd=ROOT,
+def _bare(path: Path) -> Iterator[int]:
+    """Run the peer in a process of its own; yield its port."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _BARE, str(path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        port = next(int(line.split()[1]) for line in process.stdout if line.startswith("PORT "))
-        # What it logs must not fill the pipe.
-        with subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL):
-            yield port
-            process.stdin.close()
-            process.wait(60)
-    finally:
-        process.kill()
-        process.wait()
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
 
 
 def _options() -> fl.FlightCallOptions:

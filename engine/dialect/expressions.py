@@ -55,7 +55,6 @@ def _primaries(level: list[Piece]) -> list[Piece]:
         piece = level[at]
         before = out[-1] if out else None
         clause = _clause_at(piece, clause)
-        is_alias = before is not None and (before.word == "as" or is_operand(before))
         value, after = piece, at + 1
         if piece.kind is Kind.NUMBER and (digits := number(piece.text)) is not None:
             value = written(digits, piece.gap)
@@ -64,7 +63,7 @@ def _primaries(level: list[Piece]) -> list[Piece]:
             at = after
             continue
         if is_name(piece, level[after]):
-            value, after = _name(level, at, clause, is_alias=is_alias)
+            value, after = _name(level, at, clause, is_alias=_is_alias_place(out))
         elif not is_operand(piece) or piece.kind is Kind.OPERATOR:
             out.append(piece)
             at = after
@@ -72,6 +71,13 @@ def _primaries(level: list[Piece]) -> list[Piece]:
         value, at = _postfixes(value, level, after)
         out.append(value)
     return out
+
+
+def _is_alias_place(out: list[Piece]) -> bool:
+    """Whether a name behind these pieces is an alias: behind AS, and behind an operand without a word between."""
+    if [piece.word for piece in out[-3:-1]] == ["distinct", "on"]:
+        return False
+    return bool(out) and (out[-1].word == "as" or is_operand(out[-1]))
 
 
 def _continued(first: Piece, second: Piece) -> Piece:

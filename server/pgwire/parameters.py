@@ -18,6 +18,8 @@ _NUMBER = re.compile(r"\s*[+-]?\d+\s*")
 _DIGITS_MAX = 76
 _CONTEXT_DIGITS = 1_000
 _CLOCK = re.compile(r"([+-]?)(\d+):(\d{2})(?::(\d{2}(?:\.\d+)?))?")
+# What JDBC writes behind a value of java.sql, whose type it leaves to the server.
+_ZONE = re.compile(r"(:\d{2}(?:\.\d+)?|\s)\s*(?:Z|[+-]\d{2}(?::?\d{2}){0,2})\s*$")
 _SECOND_US = 1_000_000
 _DAY_US = 86_400 * _SECOND_US
 _EPOCH = date(2000, 1, 1)
@@ -135,6 +137,12 @@ def _cast(name: str) -> Callable[[str], str]:
     return lambda text: f"CAST({_text(text.strip())} AS {name})"
 
 
+def _cast_local(name: str) -> Callable[[str], str]:
+    """As in Postgres a type without a zone ignores the zone of a text."""
+    cast = _cast(name)
+    return lambda text: cast(_ZONE.sub(r"\1", text))
+
+
 def _in_words(clock: re.Match[str]) -> str:
     """Write ``-1:02:03`` in words: DataFusion reads two digits of hours only."""
     sign, hours, minutes, seconds = clock.groups()
@@ -166,9 +174,9 @@ _TEXT_WRITERS: dict[int, Callable[[str], str]] = {
     FLOAT4: _float,
     FLOAT8: _float,
     NUMERIC: _numeric,
-    DATE: _cast("DATE"),
-    TIME: _cast("TIME"),
-    TIMESTAMP: _cast("TIMESTAMP"),
+    DATE: _cast_local("DATE"),
+    TIME: _cast_local("TIME"),
+    TIMESTAMP: _cast_local("TIMESTAMP"),
     TIMESTAMPTZ: _cast("TIMESTAMP WITH TIME ZONE"),
     INTERVAL: lambda text: f"INTERVAL {_text(_CLOCK.sub(_in_words, text.strip()))}",
     UUID: lambda text: _text(str(uuid.UUID(text.strip()))),

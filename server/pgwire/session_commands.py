@@ -24,6 +24,7 @@ from server.pgwire.copying import copy_options
 from server.pgwire.errors import PgError
 from server.pgwire.parameters import TEXT
 from server.pgwire.runner import QueryRunner
+from server.pgwire.settings import spelled
 from server.pgwire.state import FAILED, IDLE, IN_TRANSACTION, Portal, SessionState, Statement
 from server.pgwire.statements import read_command
 
@@ -61,7 +62,7 @@ class SessionCommands:
         if name == "all":
             return tuple(PgColumn(each, TEXT, -1) for each in ("name", "setting", "description"))
         self._state.settings.get(name)
-        return (PgColumn(name, TEXT, -1),)
+        return (PgColumn(spelled(name), TEXT, -1),)
 
     def prepared(self, name: str) -> Statement:
         """Find a query that PREPARE, or the client's driver, has prepared."""

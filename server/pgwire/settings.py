@@ -124,7 +124,7 @@ class SessionSettings:
     def reported(self) -> dict[str, str]:
         """Return what clients are told of at the start."""
         return {
-            _SPELLED.get(name, name): self.get(name)
+            spelled(name): self.get(name)
             for name, setting in SETTINGS.items()
             if setting.is_reported
         }
@@ -174,6 +174,15 @@ class SessionSettings:
         before = self.reported()
         change()
         return {name: value for name, value in self.reported().items() if before[name] != value}
+
+
+def spelled(name: str) -> str:
+    """Write the name of a setting as Postgres does: most are in small letters.
+
+    >>> spelled("timezone"), spelled("search_path")
+    ('TimeZone', 'search_path')
+    """
+    return _SPELLED.get(name.lower(), name.lower())
 
 
 def path_names(path: str) -> list[str]:

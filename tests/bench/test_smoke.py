@@ -106,6 +106,28 @@ def test_searches_are_measured_against_the_peers_that_are_there(tmp_path: Path) 
     assert all(row["recall"] >= 0.95 for row in report["rows"] if row["target"] in OURS)
 
 
+@pytest.mark.slow
+def test_postgres_clients_are_measured_against_postgres(tmp_path: Path) -> None:
+    report = run_quick("pgwire", tmp_path)
+    clients = {"psycopg text", "psycopg binary", "ADBC COPY", "SELECT 1 on 8 connections"}
+    if "JDBC is not installed: not measured" not in report["notes"]:
+        clients.add("JDBC")
+    measured = {(row["client"], row["target"]) for row in report["rows"]}
+    expected = {(client, target) for client in clients for target in ("tidemill", "postgres")}
+    assert measured == {*expected, ("20 idle", "tidemill")}
+    assert len(report["goals"]) == len(clients) + 1
+
+
+@pytest.mark.slow
+def test_flight_is_measured_against_bare_servers(tmp_path: Path) -> None:
+    report = run_quick("flight", tmp_path)
+    assert [row["way"] for row in report["rows"]] == [
+        *("Tidemill", "Tidemill by ADBC", "bare, from memory", "bare, from Parquet"),
+        *("tiny: Flight", "tiny: ADBC", "tiny: ADBC, prepared once"),
+    ]
+    assert goal_names(report) == {"rate / bare, from memory", "rate / bare, from Parquet"}
+
+
 def test_a_goal_is_met_at_its_bound_and_missed_past_it() -> None:
     assert at_most("latency", 1.5, 1.5).met
     assert not at_most("latency", 1.51, 1.5).met

@@ -43,6 +43,8 @@ CREATE INDEX orders_car_idx ON public.orders (car);
 CREATE VIEW public.dear_cars AS SELECT cars.id, cars.name FROM cars;
 CREATE TABLE sales."Odd Name" ("Total Sum" real, small smallint, number integer, clock time,
   ref uuid, span interval, numbers bigint[]);
+REVOKE ALL ON ALL TABLES IN SCHEMA public, sales FROM tidemill;
+GRANT SELECT ON ALL TABLES IN SCHEMA public, sales TO tidemill;
 ALTER SCHEMA public OWNER TO tidemill;
 """
 _PLACE = re.compile(r"\{([^{}]+)\}")
@@ -173,14 +175,14 @@ def running_shop() -> Iterator[Shop]:
                 types = connection.execute("SELECT oid, typname FROM pg_type").fetchall()
                 yield Shop(
                     connection,
-                    _real_oids(connection),
+                    real_oids(connection),
                     {int(oid): str(name) for oid, name in types},
                 )
         finally:
             server.cleanup()
 
 
-def _real_oids(connection: psycopg.Connection) -> dict[str, int]:
+def real_oids(connection: psycopg.Connection) -> dict[str, int]:
     found = connection.execute(
         """SELECT nspname || '.' || relname, c.oid FROM pg_class c
              JOIN pg_namespace n ON n.oid = relnamespace

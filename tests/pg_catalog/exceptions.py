@@ -7,7 +7,7 @@ _NO_ROW_TYPES = "tables have no row type, since no value ever has one"
 _NO_SYSTEM_OBJECTS = "only what Tidemill has is listed, not all that Postgres ships"
 _NO_TEMPLATES = "there are no templates, and no database postgres"
 _NO_TRANSACTIONS = "there are no transaction numbers"
-_NO_ACCESS_LISTS = "privileges are those of tokens, so there are no access lists"
+_NO_ACCESS_LISTS = "privileges are those of tokens, so schemas have no access lists"
 _READ_ONLY = "nothing can be changed"
 _NO_COMMENTS = "nothing has a comment"
 

@@ -57,6 +57,30 @@ def test_sessions_of_one_snapshot_keep_their_facts_apart() -> None:
     assert ann.digest() == bob.digest()
 
 
+@pytest.mark.parametrize(
+    ("path", "first"),
+    [
+        (("information_schema", "public"), "information_schema"),
+        (("pg_catalog", "public"), "pg_catalog"),
+        (("absent", "public"), "public"),
+        (("absent",), None),
+    ],
+)
+def test_the_current_schema_is_the_first_of_the_path_that_exists(
+    path: tuple[str, ...], first: str | None
+) -> None:
+    existing = [name for name in path if name != "absent"]
+    sql = "SELECT current_schema(), current_schemas(false)"
+    assert rows(sql, session(search_path=path)) == [(first, existing)]
+
+
+def test_relations_say_that_they_are_only_read() -> None:
+    sql = "SELECT DISTINCT relkind, relacl FROM pg_class WHERE relkind <> 'i' ORDER BY 1"
+    found = rows(sql)
+    assert found
+    assert all(acl == ["tidemill=r/tidemill"] for _, acl in found)
+
+
 def test_the_search_path_decides_which_names_need_their_schema() -> None:
     sql = (
         "SELECT oid::regclass FROM pg_class WHERE relname IN ('cars', 'Odd Name') ORDER BY relname"

@@ -162,6 +162,23 @@ def test_a_moment_with_a_zone_stays_itself(how: PyFormat, value: dt.datetime, ho
 
 
 @pytest.mark.parametrize(
+    ("oid", "text", "expected"),
+    [
+        (DATE, "2024-02-29 +00", dt.date(2024, 2, 29)),
+        (DATE, "2024-02-29", dt.date(2024, 2, 29)),
+        (DATE, "2024-02-29 23:30:00-05", dt.date(2024, 2, 29)),
+        (TIME, "12:34:56-05", dt.time(12, 34, 56)),
+        (TIME, "12:34:56.789+05:30", dt.time(12, 34, 56, 789_000)),
+        (TIMESTAMP, "2024-02-29 12:34:56.5-05", dt.datetime(2024, 2, 29, 12, 34, 56, 500_000)),  # noqa: DTZ001
+        (TIMESTAMP, "2024-02-29T12:34:56Z", dt.datetime(2024, 2, 29, 12, 34, 56)),  # noqa: DTZ001
+        (TIMESTAMP, "2024-02-29", dt.datetime(2024, 2, 29)),  # noqa: DTZ001
+    ],
+)
+def test_a_type_without_a_zone_ignores_that_of_a_text(oid: int, text: str, expected: Any) -> None:
+    assert evaluated(literal_of(oid, 0, text.encode()).text) == expected
+
+
+@pytest.mark.parametrize(
     "value",
     [
         dt.timedelta(),

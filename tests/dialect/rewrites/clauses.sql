@@ -13,6 +13,11 @@ SELECT DISTINCT ON (d ->> 'a') d ->> 'a', d ->> 'b' AS b, d ->> 'c' c, CASE WHEN
 -- becomes
 SELECT DISTINCT ON (json_object_field_text(d, 'a')) json_object_field_text(d, 'a') AS "?column?", json_object_field_text(d, 'b') AS b, json_object_field_text(d, 'c') c, CASE WHEN json_object_field_text(d, 'e') = 'f' THEN 1 END AS "case", upper(json_object_field_text(d, 'g')) AS "upper", json_object_field(d, 'h') IS NOT DISTINCT FROM '1' AS "?column?" FROM t;
 
+-- distinct_on
+SELECT DISTINCT ON (a, b) json_build_array(a), pg_typeof(b) FROM t;
+-- becomes
+SELECT DISTINCT ON (a, b) json_build_array(make_array(to_json(a, arrow_typeof(a)))) AS "json_build_array", type_name(arrow_typeof(b)) AS "pg_typeof" FROM t;
+
 -- names_in_subqueries
 SELECT * FROM (SELECT d ->> 'a' FROM t UNION SELECT d ->> 'b' FROM t) s;
 -- becomes
