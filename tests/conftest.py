@@ -10,7 +10,6 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
-
 # How long examples take to draw depends on what else the machine does.
 settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")

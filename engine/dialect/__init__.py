@@ -13,6 +13,11 @@ from engine.dialect.lexer import Kind, Piece, text_of
 from engine.dialect.tree import read_tree, rewrite_group
 from engine.dialect.triggers import has_postgres
 from engine.dialect.using import write_keys
+from engine.errors import SqlTooComplex
+
+# What is given with its type is written twice, and what is in it four times: planning such texts takes minutes.
+_GROWTH_MAX = 20
+_GROWTH_FREE = 2_000
 
 
 def for_datafusion(sql: str) -> str:
@@ -26,6 +31,7 @@ def for_datafusion(sql: str) -> str:
 
     Raises:
         SqlInvalid: something that DataFusion would answer wrongly, and what to write instead.
+        SqlTooComplex: calls in calls would be written too often.
 
     >>> for_datafusion("SELECT doc ->> 'a' FROM t FETCH FIRST ROW ONLY")
     'SELECT json_object_field_text(doc, \'a\') AS "?column?" FROM t LIMIT 1'
@@ -33,7 +39,12 @@ def for_datafusion(sql: str) -> str:
     if not has_postgres(sql):
         return sql
     level = read_tree(sql)
-    return sql if level is None else text_of(_written(level))
+    if level is None:
+        return sql
+    text = text_of(_written(level))
+    if len(text) > _GROWTH_MAX * len(sql) + _GROWTH_FREE:
+        raise SqlTooComplex("The SQL has too many casts and calls inside one another.")
+    return text
 
 
 def _written(level: list[Piece]) -> list[Piece]:

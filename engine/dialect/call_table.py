@@ -79,7 +79,7 @@ def rewritten_aggregate(
         condition = f"({condition}) AND {there}" if condition else there
         return _ordered_set(name, arguments, gather, condition)
     kind, _, rest = name.partition("_")
-    if distinct:
+    if distinct and name not in _RENAMED:
         raise SqlInvalid(f"{name}(DISTINCT …) is not supported. Use SELECT DISTINCT in a subquery.")
     if rest == "agg" and kind in ("json", "jsonb"):
         text = f"json_build_array({gather(json_value(arguments[0]))})"
@@ -88,7 +88,7 @@ def rewritten_aggregate(
         text = f"json_object_of_groups({keys}, {gather(json_value(arguments[1]))})"
     else:
         filtered = f" FILTER (WHERE {condition})" if condition else ""
-        return f"bool_and({arguments[0]}){filtered}{over}"
+        return f"{_RENAMED[name]}({arguments[0]}){filtered}{over}"
     return f"jsonb_text({text})" if kind == "jsonb" else text
 
 
@@ -138,10 +138,6 @@ def _padded(name: str, *defaults: str) -> _Write:
     return write
 
 
-def _typed(name: str) -> _Write:
-    return lambda arguments: f"{name}({arguments[0]}, arrow_typeof({arguments[0]}))"
-
-
 def _of_filled(write: Callable[[str], str]) -> _Write:
     """What is NULL of an empty array."""
     return lambda arguments: (
@@ -171,6 +167,8 @@ def _path_set(arguments: _Arguments) -> str:
     """``jsonb_set``, whose path is mostly a literal of an array."""
     path = arguments[1]
     path = f"array_of_text({path})" if path.startswith("'") else path
+    if len(arguments) > len(["target", "path", "value"]) and arguments[3].lower() != "true":
+        raise SqlInvalid("jsonb_set is supported with create_if_missing true only.")
     return f"jsonb_set({arguments[0]}, {path}, {arguments[2]})"
 
 
@@ -187,6 +185,12 @@ def _regexp_replace(arguments: _Arguments) -> str | None:
 def _date_trunc(arguments: _Arguments) -> str | None:
     unit = _PLURALS.get(arguments[0].lower())
     return f"date_trunc({unit}, {arguments[1]})" if unit else None
+
+
+def _array_to_json(arguments: _Arguments) -> str:
+    if _JSON_ITEMS.match(arguments[0]):
+        raise SqlInvalid("array_to_json of values of JSON is not supported. Use json_agg.")
+    return f"array_to_json({arguments[0]}, arrow_typeof({arguments[0]}))"
 
 
 def _array_remove(arguments: _Arguments) -> str:
@@ -215,6 +219,10 @@ def _typeof(arguments: _Arguments) -> str:
     return f"'{kind}'" if kind else f"type_name(arrow_typeof({arguments[0]}))"
 
 
+_JSON_ITEMS = re.compile(
+    r"(?:array_agg\(|ARRAY\[)\s*(?:to_json|jsonb?_(?:build|agg|object|text|checked)\w*)\(",
+    re.IGNORECASE,
+)
 _NESTED = re.compile(r"ARRAY\[\s*(?:ARRAY\s*)?\[", re.IGNORECASE)
 _DIGITS = re.compile(r"-?\d+(?:\.\d+)?")
 _PLURALS = {
@@ -246,7 +254,7 @@ _CALLS: dict[str, _Write] = {
     "array_remove": _array_remove,
     "unnest": _unnest,
     "array_replace": _renamed("array_replace_all"),
-    "array_to_json": _typed("array_to_json"),
+    "array_to_json": _array_to_json,
     "generate_series": _unnested(_renamed("generate_series")),
     "date_trunc": _date_trunc,
     "regexp_replace": _regexp_replace,
@@ -276,7 +284,6 @@ _CALLS: dict[str, _Write] = {
     "trim_array": lambda arguments: (
         f"array_slice({arguments[0]}, 1, CAST(cardinality({arguments[0]}) AS BIGINT) - ({arguments[1]}))"
     ),
-    "variance": _renamed("var_samp"),
 }
 _BY_ARITY: dict[tuple[str, int], _Write] = {
     ("age", 1): lambda arguments: f"age(current_date, {arguments[0]})",
@@ -306,8 +313,9 @@ SET_COLUMNS = {
     }.items()
 }
 """The columns of functions that give rows, where they are not called like the function."""
+_RENAMED = {"every": "bool_and", "variance": "var_samp"}
 AGGREGATES = {
-    **dict.fromkeys(("json_agg", "jsonb_agg", "every", "mode"), 1),
+    **dict.fromkeys(("json_agg", "jsonb_agg", "mode", *_RENAMED), 1),
     **dict.fromkeys(("json_object_agg", "jsonb_object_agg", "percentile_disc"), 2),
 }
 """Arguments by name of the aggregate, with what WITHIN GROUP orders by."""

@@ -3,6 +3,7 @@
 from engine.dialect.call_table import rewritten_aggregate, rewritten_call
 from engine.dialect.casts import cast
 from engine.dialect.lexer import Kind, Piece, items_of, joined, text_of, written
+from engine.dialect.words import is_name
 from engine.errors import SqlInvalid
 
 
@@ -54,7 +55,8 @@ class _Tail:
         group = level[at + 1]
         if level[at].word == "within":
             inner = level[at + 2].inner[2:]
-            self.order_by, self.ordered = _sql(inner), _sql(inner[:1])
+            ends = (place for place, piece in enumerate(inner) if piece.word in _ORDER_ENDS)
+            self.order_by, self.ordered = _sql(inner), _sql(inner[: next(ends, len(inner))])
         elif level[at].word == "filter":
             self.condition = _sql(group.inner[1:])
         else:
@@ -81,7 +83,11 @@ def _tail_end(level: list[Piece], at: int) -> int:
 def _check_window(group: Piece) -> None:
     """DataFusion forgets what a window has that another one is made of."""
     first = group.inner[0] if group.is_round and group.inner else None
-    if first is None or len(group.inner) == 1:
+    if first is None:
+        return
+    if len(group.inner) == 1 and is_name(first, None):
+        # In brackets the order of the other window is forgotten as well.
+        group.text, group.gap, group.is_changed = first.text, group.gap or " ", True
         return
     if first.kind is Kind.QUOTED or (first.kind is Kind.WORD and first.word not in _WINDOW_WORDS):
         raise SqlInvalid(
@@ -174,6 +180,7 @@ def _sql(pieces: list[Piece]) -> str:
     return text_of(pieces).strip()
 
 
+_ORDER_ENDS = frozenset({"asc", "desc", "nulls", "using", ","})
 _WINDOW_WORDS = frozenset({"partition", "order", "rows", "range", "groups"})
 _EXTRACT_PIECES = 3
 # What DataFusion answers by an integer, by years of 360 days, or not at all.

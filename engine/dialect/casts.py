@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable
-from decimal import Decimal
 
 from engine.dialect.json_values import is_call, json_kind
 from engine.dialect.lexer import UNNAMED, Kind, Piece, text_of, written
 from engine.dialect.literals import (
     DATES,
+    digits,
     is_exact,
     is_plain_string,
     moment,
@@ -33,8 +33,8 @@ _LENGTH = re.compile(r"(?P<name>.*?) ?\( ?(?P<length>\d+) ?\)")
 # What DataFusion reads itself: numbers with units.
 _PLAIN_INTERVAL = re.compile(r"'(?:\s*[-+]?\d+(?:\.\d+)?\s*[a-z]+\s*)+'", re.IGNORECASE)
 _WHOLE = re.compile(
-    r"(?:count|length|char_length|cardinality|array_length|row_number|rank|dense_rank|extract|position|"
-    r"strpos|ascii|floor|ceil|ceiling|json\w*|value_text|left|right|substr\w*|date_part)\s*\(",
+    r"(?:count|length|char_length|cardinality|array_length|row_number|rank|dense_rank|position|"
+    r"strpos|ascii|floor|ceil|ceiling|json\w*|value_text|left|right|substr\w*)\s*\(",
     re.IGNORECASE,
 )
 _TEXT_CALL = re.compile(r"(?:value_text|array_text|left|rtrim|json_object_field_text)\(")
@@ -74,7 +74,8 @@ def literal_end(pieces: list[Piece], start: int) -> int:
 
 def cast(value: Piece, pieces: list[Piece]) -> Piece | None:
     """Write a cast of a value to the type that the pieces are; None when it stays as it is."""
-    text = _written(value, _type_name(pieces))
+    only = value.inner[0] if value.is_round and len(value.inner) == 1 else value
+    text = _written(only if only.kind is Kind.STRING else value, _type_name(pieces))
     return None if text is None else written(text, value.gap, column_name(value, pieces))
 
 
@@ -149,10 +150,14 @@ def _jsonb(value: Piece) -> str:
 
 def _text(value: Piece) -> str | None:
     """The text of a value whose type is not known here."""
-    if value.kind is Kind.STRING or json_kind(value.text) or is_call(_TEXT_CALL, value.text):
+    if (
+        value.kind in (Kind.STRING, Kind.PARAMETER)
+        or json_kind(value.text)
+        or is_call(_TEXT_CALL, value.text)
+    ):
         return None
     if value.kind is Kind.NUMBER:
-        return f"'{Decimal(value.text):f}'"
+        return quoted(digits(value.text))
     if value.text.startswith("bytea_of_text("):
         return f"('\\x' || encode({value.text}, 'hex'))"
     if value.text.upper().startswith("ARRAY["):

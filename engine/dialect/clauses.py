@@ -74,7 +74,9 @@ def _name_column(item: list[Piece]) -> None:
     if not any(piece.is_changed for piece in item):
         return
     last, before = item[-1], item[-2] if len(item) > 1 else None
-    is_named = before is not None and (before.word == "as" or is_operand(before))
+    is_named = before is not None and (
+        before.word == "as" or is_operand(before) or before.text.endswith("NULL")
+    )
     if is_named and last.kind in (Kind.WORD, Kind.QUOTED):
         return
     name = last.name if len(item) == 1 else UNNAMED

@@ -3,15 +3,17 @@
 import re
 from collections.abc import Iterator
 
-from engine.dialect.lexer import Kind, Piece, items_of, text_of, written
+from engine.dialect.json_values import json_kind
+from engine.dialect.lexer import TEXT_CHARS_MAX, Kind, Piece, items_of, text_of, written
 from engine.dialect.literals import is_plain_string, quoted, string_value
 from engine.dialect.operators import text_array
 from engine.dialect.tree import neighbours, read_tree
 from engine.dialect.using import first_table
 from engine.dialect.words import is_name, is_operand
-from engine.errors import SqlInvalid
+from engine.errors import SqlInvalid, SqlTooComplex
 
 _COMPARISONS = frozenset({"=", "<>", "!=", "<", ">", "<=", ">="})
+_ORDERS = frozenset({"<", ">", "<=", ">="})
 _QUANTIFIERS = frozenset({"any", "some", "all"})
 _LIKES = frozenset({"like", "ilike"})
 _NULL = re.compile(r"\bNULL\b", re.IGNORECASE)
@@ -34,13 +36,17 @@ def write_comparisons(pieces: list[Piece]) -> list[Piece]:
         elif words in (["similar", "to"], ["between", "symmetric"]) or piece.word in _LIKES:
             write = _similar if piece.word == "similar" else _between
             at = (_like if piece.word in _LIKES else write)(out, pieces, at)
+        elif piece.word in _ORDERS and out and json_kind(out[-1].text) == "jsonb":
+            raise SqlInvalid(
+                "Values of jsonb have no order here: take a number or a text out of them."
+            )
         elif words == ["not", "in"] and _begins(pieces, at + 2, "select"):
             _check_not_in(pieces[at + 2])
             out += pieces[at : at + 3]
             at += 3
         elif piece.word == "in" and _begins(pieces, at + 1, "values"):
-            rows = pieces[at + 1]
-            out += [piece, written(f"(SELECT column1 FROM {rows.text})", rows.gap)]  # noqa: S608 - of the statement itself
+            is_tuple = bool(out) and out[-1].is_round and len(items_of(out[-1])) > 1
+            out += [piece, pieces[at + 1] if is_tuple else _as_query(pieces[at + 1])]
             at += 2
         else:
             if piece.word in ("isnull", "notnull") and out and is_operand(out[-1]):
@@ -49,6 +55,11 @@ def write_comparisons(pieces: list[Piece]) -> list[Piece]:
             out.append(piece)
             at += 1
     return out
+
+
+def _as_query(rows: Piece) -> Piece:
+    """``(VALUES (1), (2))`` as a query of one column."""
+    return written(f"(SELECT column1 FROM {rows.text})", rows.gap)  # noqa: S608 - of the statement itself
 
 
 def _check_not_in(query: Piece) -> None:
@@ -92,7 +103,11 @@ def _quantified(out: list[Piece], pieces: list[Piece], at: int) -> int:
         is_in = operator.text == "=" and quantifier.word != "all"
         if is_in or (operator.text in ("<>", "!=") and quantifier.word == "all"):
             word = "IN" if is_in else "NOT IN"
-            out += [Piece(Kind.MARK, word, operator.gap or " ", is_changed=True), group]
+            is_values = _begins(pieces, at + 2, "values")
+            out += [
+                Piece(Kind.MARK, word, operator.gap or " ", is_changed=True),
+                _as_query(group) if is_values else group,
+            ]
             return end
         comparison = f"{operator.text} {quantifier.text.upper()} (SELECT …)"
         _qualify(out, pieces, comparison)
@@ -119,7 +134,12 @@ def _quantified(out: list[Piece], pieces: list[Piece], at: int) -> int:
 def _qualify(out: list[Piece], pieces: list[Piece], comparison: str) -> None:
     """Give a bare column its table: DataFusion would look for it in the subquery first."""
     value = out[-1] if out else None
-    if value is None or not is_name(value, None):
+    if value is None:
+        return
+    if not is_name(value, None):
+        names = neighbours(read_tree(value.text) or [])
+        if any(is_name(piece, None) and "." not in (b, a) and a != "(" for b, piece, a in names):
+            raise SqlInvalid(f"Columns before {comparison} need the name of their table here.")
         return
     words = [piece.word for piece in pieces]
     table = first_table(pieces, words.index("from") + 1) if "from" in words else None
@@ -147,10 +167,13 @@ def _like(out: list[Piece], pieces: list[Piece], at: int) -> int:
     if after.word in _QUANTIFIERS and at + 2 < len(pieces):
         return _like_any(out, pieces, at)
     escape = pieces[at + 3] if at + 3 < len(pieces) and pieces[at + 2].word == "escape" else None
-    if escape is None or not (is_plain_string(after) and is_plain_string(escape)):
+    if escape is None or not is_plain_string(escape):
         out.append(like)
         return at + 1
     mark = string_value(escape)
+    if not is_plain_string(after):
+        out += [like, written(_with_backslashes(after.text, mark), after.gap)]
+        return at + 4
     pattern = string_value(after)
     if mark != "\\":
         pattern = pattern.replace("\\", "\\\\")
@@ -158,6 +181,16 @@ def _like(out: list[Piece], pieces: list[Piece], at: int) -> int:
         pattern = re.sub(re.escape(mark) + "(.)", r"\\\1", pattern, flags=re.DOTALL)
     out += [like, written(quoted(pattern), after.gap)]
     return at + 4
+
+
+def _with_backslashes(pattern: str, mark: str) -> str:
+    """Write a pattern that is no literal with another escape character."""
+    steps = [("\\", "\\\\")]
+    if len(mark) == 1 and mark != "\\":
+        steps += [(mark * 2, "\x01"), (mark, "\\"), ("\x01", mark)]
+    for found, instead in steps if mark != "\\" else ():
+        pattern = f"replace({pattern}, {quoted(found)}, {quoted(instead)})"
+    return pattern
 
 
 def _like_any(out: list[Piece], pieces: list[Piece], at: int) -> int:
@@ -168,6 +201,8 @@ def _like_any(out: list[Piece], pieces: list[Piece], at: int) -> int:
     if [piece.word for piece in array[:1]] != ["array"] or not array[1].is_square:
         raise SqlInvalid(f"{like.text.upper()} {quantifier.text.upper()} needs ARRAY['…', …] here.")
     word = "NOT " + like.text if is_not else like.text
+    if len(value.text) * array[1].text.count(",") > TEXT_CHARS_MAX:
+        raise SqlTooComplex("The SQL compares too long a text with too many patterns.")
     tests = [f"{value.text} {word} {text_of(item).strip()}" for item in items_of(array[1])]
     del out[-2 if is_not else -1 :]
     joiner = " AND " if quantifier.word == "all" else " OR "
@@ -176,17 +211,21 @@ def _like_any(out: list[Piece], pieces: list[Piece], at: int) -> int:
 
 
 def _between(out: list[Piece], pieces: list[Piece], at: int) -> int:
-    """``BETWEEN SYMMETRIC a AND b``."""
+    """``x [NOT] BETWEEN SYMMETRIC a AND b``, where a NULL may leave open what is true."""
     bounds = pieces[at + 2 : at + 5]
-    if len(bounds) != len(["a", "and", "b"]) or bounds[1].word != "and":
-        raise SqlInvalid("BETWEEN SYMMETRIC needs two bounds with AND between them.")
-    low, high = bounds[0].text, bounds[2].text
-    out += [
-        pieces[at],
-        written(f"least({low}, {high})", " "),
-        bounds[1],
-        written(f"greatest({low}, {high})", " "),
-    ]
+    is_not = bool(out) and out[-1].word == "not"
+    if is_not:
+        out.pop()
+    is_whole = len(bounds) == len(["a", "and", "b"]) and bounds[1].word == "and"
+    if not is_whole or not out or not is_operand(out[-1]):
+        raise SqlInvalid(
+            "BETWEEN SYMMETRIC needs a value before it, and two bounds with AND between."
+        )
+    value, low, high = out.pop(), bounds[0].text, bounds[2].text
+    test = " OR ".join(
+        f"{value.text} BETWEEN {one} AND {other}" for one, other in ((low, high), (high, low))
+    )
+    out.append(written(f"({'NOT ' if is_not else ''}({test}))", value.gap))
     return at + 5
 
 

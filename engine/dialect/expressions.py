@@ -5,6 +5,7 @@ rewritten. There is no grammar of statements: what no operand is stays between o
 """
 
 import re
+from collections.abc import Collection
 
 from engine.dialect import casts, operators
 from engine.dialect.calls import written_call
@@ -19,14 +20,13 @@ from engine.errors import SqlInvalid
 _LAST_ITEM = "2147483647"
 # The order of texts here is that of their bytes.
 _BYTE_ORDERS = frozenset({"C", "c", "POSIX", "posix", "default", "C.UTF-8"})
-_MOMENTS = frozenset(
-    {"now", "current_timestamp", "transaction_timestamp", "statement_timestamp", "clock_timestamp"}
-)
+_TIMESTAMPTZ = r"(?:timestamptz|timestamp\s+with\s+time\s+zone)"
 _ZONED = re.compile(
-    r"^(?:timestamptz|timestamp\s+with\s+time\s+zone)\s*'[^']*'$|::\s*timestamptz$|"
-    r"::\s*timestamp\s+with\s+time\s+zone$",
-    re.IGNORECASE,
+    rf"{_TIMESTAMPTZ}\s*'[^']*'|.*::\s*{_TIMESTAMPTZ}|CAST\(.* AS {_TIMESTAMPTZ}\)|"
+    r"(?:now|clock_timestamp|statement_timestamp|transaction_timestamp)\(\)|current_timestamp",
+    re.IGNORECASE | re.DOTALL,
 )
+_OFFSET = re.compile(r"'\s*[-+]?\d")
 _END = Piece(Kind.MARK, "")
 _AT_TIME_ZONE = ["at", "time", "zone"]
 _BARE = {
@@ -195,7 +195,13 @@ def _in_zone(value: Piece, level: list[Piece], at: int) -> tuple[Piece, int]:
     words = [piece.word for piece in level[at : at + 3]]
     if words != _AT_TIME_ZONE or not is_operand(level[at + 3]):
         return value, at
-    zone, end = _postfixes(level[at + 3], level, at + 4)
+    zone, end = level[at + 3], at + 4
+    while level[end].word == "::" and casts.type_end(level, end + 1) > end + 1:
+        zone, end = _cast(zone, level, end)
+    if _OFFSET.match(zone.text):
+        raise SqlInvalid(
+            "AT TIME ZONE takes the name of a zone here: offsets count west in Postgres."
+        )
     is_zoned = _is_zoned(value)
     value = joined([value, *level[at : at + 3], zone], name="timezone")
     if is_zoned:
@@ -205,32 +211,30 @@ def _in_zone(value: Piece, level: list[Piece], at: int) -> tuple[Piece, int]:
 
 def _is_zoned(value: Piece) -> bool:
     """Whether a value is a timestamptz for certain: DataFusion leaves one of that type in AT TIME ZONE."""
-    return value.name in _MOMENTS or bool(_ZONED.search(value.text))
+    return _ZONED.fullmatch(value.text) is not None
 
 
 def _operations(pieces: list[Piece]) -> list[Piece]:
     if not any(piece.kind is Kind.OPERATOR for piece in pieces):
         return pieces
-    pieces = _prefixed(pieces)
+    pieces = _prefixed(pieces, operators.SIGNS)
     for tier in operators.PRECEDENCE:
+        if tier is None:  # of all others, one before its operand binds as one between two
+            pieces = _prefixed(pieces, operators.PREFIXES)
         pieces = _folded_binaries(pieces, tier)
     return pieces
 
 
-def _prefixed(pieces: list[Piece]) -> list[Piece]:
-    """Fold signs and other operators before an operand, the last first."""
+def _prefixed(pieces: list[Piece], wanted: Collection[str]) -> list[Piece]:
+    """Fold operators before an operand, the last first."""
     out: list[Piece] = []  # backwards
     for place in range(len(pieces) - 1, -1, -1):
         piece = pieces[place]
-        before = pieces[place - 1] if place else None
-        is_prefix = piece.kind is Kind.OPERATOR and not is_operand(before)
-        if is_prefix and piece.text != "*" and out and is_operand(out[-1]):
+        is_prefix = piece.kind is Kind.OPERATOR and not (place and is_operand(pieces[place - 1]))
+        if is_prefix and piece.text in wanted and out and is_operand(out[-1]):
             operand = out.pop()
-            is_sign = piece.text in ("-", "+")
-            value = operators.prefix(piece, operand) or joined(
-                [piece, operand], is_prefixed=is_sign
-            )
-            out.append(value)
+            value = operators.prefix(piece, operand)
+            out.append(value or joined([piece, operand], is_prefixed=True))
         else:
             out.append(piece)
     return out[::-1]

@@ -2,6 +2,9 @@
 
 import re
 
+from engine.dialect.lexer import Kind, Piece, items_of, text_of
+from engine.dialect.literals import digits, quoted
+from engine.dialect.tree import read_tree
 from engine.query.sql_text import Unquoted
 
 _CALL = re.compile(r"^(?:(?P<kind>jsonb?)_\w+|to_json|row_to_json|array_to_json)\(", re.IGNORECASE)
@@ -10,6 +13,7 @@ _OTHERS = re.compile(
     r"^jsonb?_(?:array_length|typeof|\w+_text|exists\w*|contains|pretty|object_keys|\w+_list)\(",
     re.IGNORECASE,
 )
+_CHOICE = re.compile(r"(?:SELECT|CASE)\b|coalesce\s*(?=\()", re.IGNORECASE)
 _NORMALISED = re.compile(r"^jsonb_text\(", re.IGNORECASE)
 _EXACT = re.compile(r"-?\d+(?:\.\d+)?")
 _BRACKETS = Unquoted(r"[()]", mark="(")
@@ -23,10 +27,51 @@ def json_kind(value: str) -> str:
     """
     while value.startswith("(") and _closes_at_end(value):
         value = value[1:-1].strip()
+    if choice := _CHOICE.match(value):
+        return _kind_of_choice(choice[0].upper(), value)
     found = is_call(_CALL, value)
     if found is None or (_OTHERS.match(value) and not _NORMALISED.match(value)):
         return ""
     return (found["kind"] or "json").lower()
+
+
+def _kind_of_choice(word: str, value: str) -> str:
+    """The kind of a subquery's column, of a CASE, or of the first that is not NULL."""
+    level = read_tree(value) or []
+    if word.startswith("SELECT"):
+        values = [level[1:]]
+    elif word.startswith("CASE"):
+        values = _results(level[0].inner) if len(level) == 1 + 1 else []
+    else:
+        values = items_of(level[1]) if len(level) == len(["coalesce", "(…)", "end"]) else []
+    kinds = {json_kind(text_of(_first(each)).strip()) for each in values if not _is_open(each)}
+    return kinds.pop() if len(kinds) == 1 else ""
+
+
+def _first(pieces: list[Piece]) -> list[Piece]:
+    """The first column of a list, without its alias."""
+    ends = (
+        n for n, piece in enumerate(pieces) if piece.word in (",", "as", "from") or not piece.text
+    )
+    return pieces[: next(ends, len(pieces))]
+
+
+def _results(pieces: list[Piece]) -> list[list[Piece]]:
+    """What is behind THEN and ELSE."""
+    results: list[list[Piece]] = []
+    is_result = False
+    for piece in pieces:
+        if piece.word in ("then", "else", "when"):
+            is_result = piece.word != "when"
+            results += [[]] if is_result else []
+        elif is_result:
+            results[-1].append(piece)
+    return results
+
+
+def _is_open(pieces: list[Piece]) -> bool:
+    """Whether a value is of any type: NULL, or a literal."""
+    return len(pieces) == 1 and (pieces[0].word == "null" or pieces[0].kind is Kind.STRING)
 
 
 def is_call(pattern: re.Pattern[str], value: str) -> re.Match[str] | None:
@@ -54,6 +99,6 @@ def json_value(value: str) -> str:
     if json_kind(value):
         return value
     if _EXACT.fullmatch(value):
-        return f"'{value}'"
+        return quoted(digits(value))
     name = "array_to_json" if value.upper().startswith("ARRAY[") else "to_json"
     return f"{name}({value}, arrow_typeof({value}))"

@@ -5,11 +5,12 @@ table: ``FROM t, unnest(t.a) AS x`` is ``FROM (SELECT t.*, unnest(t.a) AS x FROM
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from engine.dialect.call_table import SET_COLUMNS, SETS
-from engine.dialect.lexer import Kind, Piece, items_of, text_of
-from engine.dialect.tree import neighbours, read_tree
+from engine.dialect.lexer import Kind, Piece, items_of, text_of, written
+from engine.dialect.tree import neighbours, read_tree, rewrite_group
 from engine.dialect.words import LIST_ENDS, is_name, is_operand
 from engine.errors import SqlInvalid
 from engine.query.sql_text import quoted_name
@@ -80,8 +81,8 @@ def _write_from(level: list[Piece], at: int) -> tuple[list[Piece], int]:
         if first is not None and _is_over_columns(relation):
             if count > 1:
                 raise SqlInvalid(f"LATERAL behind more than one table is not supported. {_WAY_OUT}")
-            level, at = _merge(level, first, relation, join)
-            first = _read(level, first.start)
+            level, start, at = _merge(level, first, relation, join)
+            first = _read(level, start)
         else:
             first = first or relation
             count += 1
@@ -147,7 +148,8 @@ def _is_over_columns(relation: _Relation) -> bool:
             if piece.word not in ("array", "null", "true", "false", "interval", "date", "timestamp")
         )
     words = [piece.word for piece in relation.body[-1].inner]
-    return relation.is_lateral and words[:1] == ["select"] and "from" not in words
+    is_plain = not {*words} & (LIST_ENDS | {"distinct", "all"})
+    return relation.is_lateral and words[:1] == ["select"] and is_plain
 
 
 def _name_columns(level: list[Piece], relation: _Relation) -> tuple[list[Piece], int]:
@@ -202,8 +204,8 @@ def _is_used_alone(level: list[Piece], relation: _Relation) -> bool:
 
 def _merge(
     level: list[Piece], table: _Relation, relation: _Relation, join: str
-) -> tuple[list[Piece], int]:
-    """Make what is over the columns of a table columns of it."""
+) -> tuple[list[Piece], int, int]:
+    """Make what is over the columns of a table columns of it; return where the table is then."""
     if join not in (",", "join", "cross join", "inner join"):
         raise SqlInvalid(f"{join.upper()} LATERAL of this form is not supported. {_WAY_OUT}")
     columns = relation.columns or _columns(level, relation)
@@ -217,10 +219,11 @@ def _merge(
     else:
         items = items_of(Piece(Kind.GROUP, "", inner=relation.body[-1].inner[1:]))
         if not all(items):
-            return level, relation.end  # DataFusion says what is wrong
+            return level, table.start, relation.end  # DataFusion says what is wrong
         values = [_value_of(item) for item in items]
         columns = relation.columns or [_name_of(item) for item in items]
-    added = [f"{value} AS {column}" for value, column in zip(values, columns, strict=False)]
+    own = _own_names(level, table, relation, columns)
+    added = [f"{value} AS {quoted_name(name)}" for value, name in zip(values, own, strict=False)]
     name = quoted_name(table.name)
     source = text_of(level[table.start : table.end]).strip()
     rows = f"SELECT {name}.*, {', '.join(added)} FROM {source}"  # noqa: S608 - of the statement itself
@@ -229,11 +232,68 @@ def _merge(
         _condition_end(level, relation.end) if join != "," and "cross" not in join else relation.end
     )
     pieces = (read_tree(text) or [])[:-1]
-    level = [*level[: table.start], *pieces, *level[end:]]
-    for _, piece, after in neighbours(level):
-        if after == "." and is_name(piece, None) and piece.name == relation.name:
-            piece.text = name
-    return level, table.start + len(pieces)
+    names = {
+        _unquoted(column): f"{name}.{quoted_name(each)}"
+        for column, each in zip(columns, own, strict=False)
+    }
+    head, tail = (
+        _renamed(part, relation.name, names) for part in (level[: table.start], level[end:])
+    )
+    return [*head, *pieces, *tail], len(head), len(head) + len(pieces)
+
+
+def _own_names(
+    level: list[Piece], table: _Relation, relation: _Relation, columns: Sequence[str]
+) -> list[str]:
+    """Names that no column of the table has; those of the statement where all columns are asked for.
+
+    Raises:
+        SqlInvalid: ``t.*`` would give them as well, or ``*`` and a column by its table.
+    """
+    stars = [
+        level[place - 2].name if level[place - 1].word == "." else ""
+        for place, piece in enumerate(level)
+        if piece.text == "*" and level[place - 1].word in (".", "select", ",", "distinct", "all")
+    ]
+    plain = [_unquoted(column) for column in columns]
+    if not stars:
+        return [f"{relation.name}.{column}" for column in plain]
+    is_named = any(
+        after == "." and is_name(piece, None) and piece.name == relation.name
+        for _, piece, after in neighbours(level)
+    )
+    if any(stars) or is_named:
+        raise SqlInvalid(f"* beside columns of {relation.name} is not supported: name the columns.")
+    return plain
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
+
+
+def _renamed(level: list[Piece], table: str, names: dict[str, str]) -> list[Piece]:
+    """Write the columns of a table, with or without its name before them, by other names."""
+    out: list[Piece] = []
+    at = 0
+    while at < len(level):
+        piece, start = level[at], at
+        before = out[-1] if out else None
+        at += 1
+        if piece.kind is Kind.GROUP:
+            rewrite_group(piece, _renamed(piece.inner, table, names))
+        is_free = before is None or not (before.word in (".", "as") or is_operand(before))
+        if is_name(piece, None) and is_free:
+            after = [each.word for each in level[at : at + 1]]
+            if after == ["."] and piece.name == table and at + 1 < len(level):
+                at += 2
+            is_part = any(each.is_round or each.word == "." for each in level[at : at + 1])
+            column = level[at - 1]
+            if column.name in names and not is_part and (at > start + 1 or after != ["."]):
+                piece = written(names[column.name], piece.gap, column.name)
+            else:
+                at = start + 1
+        out.append(piece)
+    return out
 
 
 def _condition_end(level: list[Piece], at: int) -> int:

@@ -28,7 +28,7 @@ class Kind(Enum):
     """An operand of several pieces."""
 
 
-_TEXT_CHARS_MAX = 4_000_000
+TEXT_CHARS_MAX = 4_000_000
 UNNAMED = "?column?"
 """What Postgres calls a column of an expression."""
 
@@ -172,7 +172,7 @@ def written(text: str, gap: str, name: str = UNNAMED) -> Piece:
     Raises:
         SqlTooComplex: what is written for calls in calls grows beyond all bounds.
     """
-    if len(text) > _TEXT_CHARS_MAX:
+    if len(text) > TEXT_CHARS_MAX:
         raise SqlTooComplex("The SQL has too many casts and calls inside one another.")
     return Piece(Kind.VALUE, text, gap, name, is_changed=True)
 

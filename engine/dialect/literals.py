@@ -5,13 +5,14 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 from engine.dialect.lexer import Kind, Piece
+from engine.errors import SqlInvalid
 
 _BASED = re.compile(r"0[xXoObB][0-9a-fA-F_]+")
 _EXACT = re.compile(r"\d+(?:\.\d*)?|\.\d+")
 _MOMENT = re.compile(
-    r"\s*(?P<year>\d{4,6})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
-    r"(?:[ T]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?P<fraction>\.\d+)?)?)?"
-    r"\s*(?P<zone>Z|[+-]\d{1,2}(?::?\d{2})?)?\s*"
+    r"(?P<year>\d{4,6})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
+    r"(?:(?: +|T)(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?P<fraction>\.\d+)?)?)?"
+    r"\s*(?P<zone>Z|[+-]\d{1,2}(?::?\d{2})?)?"
 )
 _COMPACT = re.compile(r"\s*(\d{4})(\d{2})(\d{2})\s*")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -46,15 +47,31 @@ def is_exact(piece: Piece) -> bool:
 
 
 def number(text: str) -> str | None:
-    """Write a number of base 2, 8 or 16, or with underscores, in base 10; None for any other."""
+    """Write a number of base 2, 8 or 16, or with underscores, in base 10; None for any other.
+
+    Raises:
+        SqlInvalid: it has digits that its base has not.
+    """
     if _BASED.fullmatch(text):
-        return str(int(text, 0))
+        try:
+            return str(int(text, 0))
+        except ValueError:
+            raise SqlInvalid(f"SQL parse error: '{text[:60]}' is no number") from None
     return text.replace("_", "") if "_" in text else None
+
+
+def digits(text: str) -> str:
+    """Write a number as Postgres writes a decimal: no exponent, a digit before the point, none too many.
+
+    >>> digits(".5"), digits("007"), digits("1."), digits("1e3"), digits("1.50")
+    ('0.5', '7', '1', '1000', '1.50')
+    """
+    return f"{Decimal(text):f}"
 
 
 def rounded(text: str) -> str:
     """Round a decimal to an integer, away from zero at .5 as Postgres does."""
-    return str(Decimal(text).quantize(Decimal(1), ROUND_HALF_UP))
+    return f"{Decimal(text).to_integral_value(ROUND_HALF_UP):f}"
 
 
 def moment(text: str, type_name: str) -> str | None:
@@ -67,7 +84,8 @@ def moment(text: str, type_name: str) -> str | None:
     >>> moment("2024-1-2 03:04", "timestamp"), moment("Feb 29, 2024", "date")
     ('2024-01-02T03:04:00', '2024-02-29')
     """
-    if text.strip().lower() == "epoch":
+    text = text.strip()
+    if text.lower() == "epoch":
         return "1970-01-01"
     whole = _day(text)
     clock = ""

@@ -10,18 +10,27 @@ import orjson
 
 from engine.dialect.json_values import json_kind
 from engine.dialect.lexer import Kind, Piece, written
-from engine.dialect.literals import is_exact, is_plain_string
+from engine.dialect.literals import digits, is_exact, is_plain_string, quoted
 from engine.errors import SqlInvalid
 
 _INTERVAL = re.compile(
     r"(?:interval\s*'[^']*'(?:\s+\w+)*|(?:interval_of_text|make_interval|interval_times|interval_divided)\(.*\))$",
     re.IGNORECASE | re.DOTALL,
 )
+_COLUMN = re.compile(r'(?:\w+|"[^"]+")(?:\.(?:\w+|"[^"]+"))*')
 _CLOCK = re.compile(r"hour|minute|\bmin|second|\bsec|:|interval_", re.IGNORECASE)
 _DATE = re.compile(r"date\s*'[^']*'$|CAST\('[^']*' AS date\)$", re.IGNORECASE)
 # Of Postgres: look-around, back references, the edges of words.
 _FOREIGN_REGEX = re.compile(r"\(\?<?[=!]|\\[1-9mMyYAZ]|\[\[:[<>]:")
-_INDEX = re.compile(r"-?\s*\d+")
+_INTEGER = r"(?:int|integer|bigint|smallint|int[248])"
+_INDEX = re.compile(
+    rf"\(*-?\s*\d+\)*|.*(?:::\s*{_INTEGER}|\bAS\s+{_INTEGER}\))", re.IGNORECASE | re.DOTALL
+)
+_TEXT = re.compile(
+    r"^(?:value_text|left|right|substr|lower|upper|concat|json\w*_text)\(.*\)$|"
+    r"(?:::\s*|\bAS\s+)(?:TEXT|VARCHAR)\)?$",
+    re.IGNORECASE | re.DOTALL,
+)
 _Write = Callable[[Piece, Piece], str | None]
 PRECEDENCE: tuple[frozenset[str] | None, ...] = (
     frozenset("^"),
@@ -30,6 +39,7 @@ PRECEDENCE: tuple[frozenset[str] | None, ...] = (
     None,  # all others
 )
 """Operators by how tightly they bind, tightest first; those of Postgres that are below are never folded."""
+SIGNS = frozenset("+-")
 UNFOLDED = frozenset({"<", ">", "=", "<=", ">=", "<>", "!=", "=>", ":="})
 
 
@@ -70,7 +80,7 @@ def _member(suffix: str) -> _Write:
         kind = _kind(left)
         if right.kind is Kind.PARAMETER:  # bound, it is a literal
             return f"{kind}_object_field{suffix}({left.text}, CAST({right.text} AS TEXT))"
-        if right.kind is Kind.STRING or _is_text(right.text):
+        if right.kind is Kind.STRING or _TEXT.search(right.text):
             return f"{kind}_object_field{suffix}({left.text}, {right.text})"
         if _INDEX.fullmatch(right.text):
             return f"{kind}_array_element{suffix}({left.text}, {right.text})"
@@ -81,10 +91,6 @@ def _member(suffix: str) -> _Write:
         )
 
     return write
-
-
-def _is_text(text: str) -> bool:
-    return bool(re.search(r"(?:::\s*|\bAS\s+)(?:TEXT|VARCHAR)\)?$", text, re.IGNORECASE))
 
 
 def _path(suffix: str) -> _Write:
@@ -138,7 +144,9 @@ def _concat(left: Piece, right: Piece) -> str | None:
     """``||``: of jsonb, or with a decimal, whose digits DataFusion does not keep."""
     text = _of_jsonb("jsonb_concat")(left, right)
     if text is None and (_is_decimal(left) or _is_decimal(right)):
-        sides = [f"'{side.text}'" if _is_decimal(side) else side.text for side in (left, right)]
+        sides = [
+            quoted(digits(side.text)) if _is_decimal(side) else side.text for side in (left, right)
+        ]
         text = " || ".join(sides)
     return text
 
@@ -176,7 +184,7 @@ def _moved(sign: str) -> _Write:
         if span is left and sign == "-":
             return None
         is_date = _DATE.match(moment.text) or moment.name == "current_date"
-        if not is_date and not (moment.kind is Kind.WORD and _CLOCK.search(span.text)):
+        if not is_date and not (_COLUMN.fullmatch(moment.text) and _CLOCK.search(span.text)):
             return None
         stamp = f"CAST({moment.text} AS TIMESTAMP)" if is_date else None
         stamp = stamp or f"date_trunc('microsecond', {moment.text})"
@@ -254,3 +262,5 @@ _PREFIX: dict[str, Callable[[str], str]] = {
     "||/": lambda value: f"cbrt({value})",
     "~": lambda value: f"(-({value}) - 1)",
 }
+PREFIXES = frozenset(_PREFIX)
+"""Operators before an operand; SIGNS bind closer than they."""

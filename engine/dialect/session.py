@@ -7,6 +7,8 @@ from engine.dialect.clauses import name_columns
 from engine.dialect.lexer import Kind, Piece, text_of, written
 from engine.dialect.literals import is_plain_string, quoted, string_value
 from engine.dialect.tree import read_tree, rewrite_group
+from engine.dialect.words import is_operand
+from engine.errors import SqlInvalid
 
 WORDS = frozenset(
     ("current_user", "session_user", "current_role", "user", "current_catalog", "current_schema")
@@ -29,7 +31,10 @@ def write_session(sql: str, facts: Mapping[str, str], settings: Mapping[str, str
     Args:
         sql: one statement, nested no deeper than :mod:`engine.query.parse` lets pass.
         facts: values by the names of WORDS and CALLS.
-        settings: values by their names in small letters; one that is missing stays a call.
+        settings: values by their names in small letters.
+
+    Raises:
+        SqlInvalid: there is no such setting.
 
     >>> write_session("SELECT current_user, t.user FROM t", {"current_user": "ann"}, {})
     'SELECT \'ann\' AS "current_user", t.user FROM t'
@@ -47,7 +52,8 @@ def _written(
         piece = level[at]
         group = level[at + 1] if at + 1 < len(level) and level[at + 1].is_round else None
         value = None
-        if piece.kind is Kind.WORD and not (out and out[-1].word in (".", "as")):
+        is_alias = bool(out) and (out[-1].word in (".", "as") or is_operand(out[-1]))
+        if piece.kind is Kind.WORD and not is_alias:
             value = _value(piece.word, group, facts, settings)
         if piece.kind is Kind.GROUP:
             rewrite_group(piece, _written(piece.inner, facts, settings))
@@ -70,6 +76,9 @@ def _value(
     if word in CALLS and not group.inner and word in facts:
         return facts[word] if word == "pg_backend_pid" else quoted(facts[word])
     if word == _SETTING and group.inner and is_plain_string(group.inner[0]):
-        value = settings.get(string_value(group.inner[0]).lower())
-        return None if value is None else quoted(value)
+        name = string_value(group.inner[0])
+        value = settings.get(name.lower())
+        if value is None and group.inner[-1].word != "true":
+            raise SqlInvalid(f'unrecognized configuration parameter "{name}"')
+        return "CAST(NULL AS VARCHAR)" if value is None else quoted(value)
     return None

@@ -16,10 +16,12 @@ _TABLE_ENDS = frozenset(
 def write_keys(level: list[Piece]) -> list[Piece]:
     """Give the keys of USING their table in the conditions of one level."""
     words = [piece.word for piece in level]
-    if "using" not in words or "from" not in words or {"where", "on"}.isdisjoint(words):
+    if "using" not in words or words.count("from") != 1 or {"where", "on"}.isdisjoint(words):
         return level
     start = words.index("from") + 1
     table = first_table(level, start)
+    if not {",", "cross"}.isdisjoint(words[start:]) or "on" in words[: words.index("using")]:
+        table = None  # whose key it is, is not known
     keys: set[str] = set()
     is_condition = False
     for place in range(start, len(level)) if table is not None else ():
@@ -56,6 +58,11 @@ def _qualify(level: list[Piece], place: int, keys: set[str], table: str) -> None
 
 
 def _is_part(level: list[Piece], place: int) -> bool:
-    """Whether a name has a dot at its side, or is that of a call."""
-    sides = level[max(0, place - 1) : place + 2]
-    return any(piece.word == "." for piece in sides) or sides[-1].is_round
+    """Whether a name has a dot at its side, or is that of a call, of a type, or of a field of EXTRACT."""
+    before = level[place - 1] if place else None
+    after = level[place + 1] if place + 1 < len(level) else None
+    if before is not None and (before.word in (".", "::", "as") or before.kind is Kind.STRING):
+        return True
+    return after is not None and (
+        after.word in (".", "from") or after.is_round or after.kind is Kind.STRING
+    )

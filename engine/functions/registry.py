@@ -51,6 +51,8 @@ class Function:
                 found = self.run(*columns)
             except EngineError as error:
                 failure = error
+            except OverflowError:
+                failure = SqlInvalid(f"{self.name}: value out of range")
             except (
                 pa.ArrowException,
                 ArithmeticError,

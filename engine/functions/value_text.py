@@ -36,6 +36,7 @@ _NAMES = {
 _LISTS = ("List", "LargeList", "FixedSizeList", "ListView", "LargeListView")
 _NUMBERS = ("smallint", "integer", "bigint", "numeric")
 _FLOATS = {"real": pa.float32(), "double precision": pa.float64()}
+_ZONE = re.compile(r'"(.*)"')
 _FIELD_NAME = re.compile(r", field: '(?:[^']|'')*'$")
 _ITEM_SIZE = re.compile(r"^(?:\d+ x )?(?:nullable |non-null )?")
 _QUOTED_ITEM = re.compile(r'[{},"\\\s]')
@@ -85,7 +86,7 @@ def value_texts(arrow_type: str, values: Column) -> Column:
     if name in _FLOATS:
         return float_text(pc.cast(values, _FLOATS[name])).cast(TEXT)
     if name.startswith(("timestamp", "date")):
-        return _stamp_texts(values, " ", "+00", is_date=name == "date")
+        return _stamp_texts(_in_utc(arrow_type, values), " ", "+00", is_date=name == "date")
     if name.startswith("time "):
         return pc.replace_substring_regex(values, r"(\.\d*?)0+$", r"\1")
     if name == "interval":
@@ -103,7 +104,8 @@ def json_texts(arrow_type: str, values: Column) -> Column:
     if name in ("boolean", *_NUMBERS):
         return values
     if name.startswith(("timestamp", "date")):
-        values = _stamp_texts(values, "T", "+00:00", is_date=name == "date")
+        stamps = _in_utc(arrow_type, values)
+        values = _stamp_texts(stamps, "T", "+00:00", is_date=name == "date")
     else:
         values = value_texts(arrow_type, values)
     if name in _FLOATS:
@@ -111,6 +113,14 @@ def json_texts(arrow_type: str, values: Column) -> Column:
         is_number = pc.match_substring_regex(values, r"^[-\d]+\.?\d*(?:e[+-]\d+)?$")
         return pc.if_else(is_number, values, map_distinct(values, TEXT, quote_json))
     return map_distinct(values, TEXT, quote_json)
+
+
+def _in_utc(arrow_type: str, values: Column) -> Column:
+    """Moments whose texts are of another zone, such as those of AT TIME ZONE, by the clock of UTC."""
+    zone = _ZONE.search(arrow_type)
+    if zone is None or zone[1] in ("UTC", "+00:00"):
+        return values
+    return pc.cast(pc.cast(values, pa.timestamp("us", "UTC")), TEXT)
 
 
 def _stamp_texts(values: Column, separator: str, zone: str, *, is_date: bool) -> Column:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from engine.dialect.session import mentions_session, write_session
 from engine.pg_catalog.functions import VERSION
 from engine.pg_catalog.snapshot import CatalogSession
+from engine.query.parse import SMALL_CHARS_MAX
 from engine.service.context import Caller
 
 
@@ -22,7 +23,8 @@ def with_session(
         names: the default catalog and schema.
         session: tells of a Postgres client.
     """
-    if not mentions_session(sql):
+    # The server reads it, with everybody waiting.
+    if len(sql) > SMALL_CHARS_MAX or not mentions_session(sql):
         return sql
     catalog, schema = names
     told = session() if session is not None else CatalogSession(caller.user_public_id)

@@ -31,22 +31,22 @@ SELECT d FROM unnest(generate_series(date '2024-01-01', date '2024-02-01', inter
 -- over_a_table
 SELECT o.id, t.tag FROM orders o CROSS JOIN LATERAL unnest(o.tags) AS t(tag) WHERE t.tag <> '';
 -- becomes
-SELECT o.id, "o".tag FROM (SELECT "o".*, unnest(o.tags) AS tag FROM orders o) AS "o" WHERE "o".tag <> '';
+SELECT o.id, "o"."t.tag" AS "tag" FROM (SELECT "o".*, unnest(o.tags) AS "t.tag" FROM orders o) AS "o" WHERE "o"."t.tag" <> '';
 
 -- over_a_table_twice
 SELECT id, x, y FROM t, unnest(a) AS x, unnest(b) AS y;
 -- becomes
-SELECT id, x, y FROM (SELECT "t".*, unnest(b) AS "y" FROM (SELECT "t".*, unnest(a) AS "x" FROM t) AS "t") AS "t";
+SELECT id, "t"."x.x" AS "x", "t"."y.y" AS "y" FROM (SELECT "t".*, unnest(b) AS "y.y" FROM (SELECT "t".*, unnest(a) AS "x.x" FROM t) AS "t") AS "t";
 
 -- over_a_table_json
 SELECT id, e ->> 'k' FROM sales.events, json_array_elements(payload) e;
 -- becomes
-SELECT id, json_object_field_text(e, 'k') AS "?column?" FROM (SELECT "events".*, unnest(json_array_elements_list(payload)) AS "e" FROM sales.events) AS "events";
+SELECT id, json_object_field_text("events"."e.e", 'k') AS "?column?" FROM (SELECT "events".*, unnest(json_array_elements_list(payload)) AS "e.e" FROM sales.events) AS "events";
 
 -- expression
 SELECT p.id, d.twice FROM people p, LATERAL (SELECT p.age * 2 AS twice) d;
 -- becomes
-SELECT p.id, "p".twice FROM (SELECT "p".*, p.age * 2 AS "twice" FROM people p) AS "p";
+SELECT p.id, "p"."d.twice" AS "twice" FROM (SELECT "p".*, p.age * 2 AS "d.twice" FROM people p) AS "p";
 
 -- ordinary_lateral
 SELECT c.id, x.n FROM c, LATERAL (SELECT count(*) AS n FROM o WHERE o.c_id = c.id) x;
