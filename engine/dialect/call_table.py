@@ -64,7 +64,7 @@ def rewritten_aggregate(
         SqlInvalid: one that DataFusion would give in no order.
 
     >>> rewritten_aggregate("json_agg", ["x"], order_by="y")
-    'json_build_array(array_agg(to_json(x, arrow_typeof(x)) ORDER BY y))'
+    'json_build_array(array_agg(to_json(CAST(x AS VARCHAR), arrow_typeof(x)) ORDER BY y))'
     """
 
     def gather(value: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from engine.dialect.json_values import is_call, json_kind
+from engine.dialect.json_values import is_call, json_kind, with_type
 from engine.dialect.lexer import UNNAMED, Kind, Piece, text_of, written
 from engine.dialect.literals import (
     DATES,
@@ -137,7 +137,7 @@ def _rounded(value: Piece, type_name: str) -> str | None:
     )
     if is_whole or value.text.upper() in ("NULL", "TRUE", "FALSE"):
         return None
-    return f"CAST(integer_of({value.text}, arrow_typeof({value.text})) AS {type_name})"
+    return f"CAST({with_type('integer_of', value.text)} AS {type_name})"
 
 
 def _json(value: Piece) -> str:
@@ -162,7 +162,7 @@ def _text(value: Piece) -> str | None:
         return f"('\\x' || encode({value.text}, 'hex'))"
     if value.text.upper().startswith("ARRAY["):
         return f"array_text({value.text}, arrow_typeof({value.text}))"
-    return f"value_text({value.text}, arrow_typeof({value.text}))"
+    return with_type("value_text", value.text)
 
 
 def _blank_padded(value: Piece, length: str = "1") -> str:

@@ -94,11 +94,17 @@ def json_value(value: str) -> str:
     """Write a value as JSON: what is JSON already stays.
 
     >>> json_value("x"), json_value("json_build_array(make_array())")
-    ('to_json(x, arrow_typeof(x))', 'json_build_array(make_array())')
+    ('to_json(CAST(x AS VARCHAR), arrow_typeof(x))', 'json_build_array(make_array())')
     """
     if json_kind(value):
         return value
     if _EXACT.fullmatch(value):
         return quoted(digits(value))
-    name = "array_to_json" if value.upper().startswith("ARRAY[") else "to_json"
-    return f"{name}({value}, arrow_typeof({value}))"
+    if value.upper().startswith("ARRAY["):
+        return f"array_to_json({value}, arrow_typeof({value}))"
+    return with_type("to_json", value)
+
+
+def with_type(name: str, value: str) -> str:
+    """Write a call of a function that takes the text of any value, and its type."""
+    return f"{name}(CAST({value} AS VARCHAR), arrow_typeof({value}))"

@@ -101,6 +101,8 @@ def json_texts(arrow_type: str, values: Column) -> Column:
         SqlInvalid: the type is an array or a row, which have functions of their own.
     """
     name = type_name(arrow_type)
+    if name in ("record", "json"):
+        raise SqlInvalid("to_json of rows and maps is not supported: use json_build_object")
     if name in ("boolean", *_NUMBERS):
         return values
     if name.startswith(("timestamp", "date")):

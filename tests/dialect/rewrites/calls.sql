@@ -11,12 +11,12 @@ SELECT json_build_array(make_array(NULL)[2:1]) AS "json_build_array", json_build
 -- nested_json
 SELECT json_build_object('id', id, 'tags', json_build_array(1, a), 'n', NULL) AS o FROM t;
 -- becomes
-SELECT json_build_object(make_array(CAST('id' AS VARCHAR), CAST('tags' AS VARCHAR), CAST('n' AS VARCHAR)), make_array(to_json(id, arrow_typeof(id)), json_build_array(make_array('1', to_json(a, arrow_typeof(a)))), to_json(NULL, arrow_typeof(NULL)))) AS o FROM t;
+SELECT json_build_object(make_array(CAST('id' AS VARCHAR), CAST('tags' AS VARCHAR), CAST('n' AS VARCHAR)), make_array(to_json(CAST(id AS VARCHAR), arrow_typeof(id)), json_build_array(make_array('1', to_json(CAST(a AS VARCHAR), arrow_typeof(a)))), to_json(CAST(NULL AS VARCHAR), arrow_typeof(NULL)))) AS o FROM t;
 
 -- aggregate
 SELECT json_agg(x ORDER BY y DESC) FILTER (WHERE z) OVER (PARTITION BY q) FROM t;
 -- becomes
-SELECT json_build_array(array_agg(to_json(x, arrow_typeof(x)) ORDER BY y DESC) FILTER (WHERE z) OVER (PARTITION BY q)) AS "json_agg" FROM t;
+SELECT json_build_array(array_agg(to_json(CAST(x AS VARCHAR), arrow_typeof(x)) ORDER BY y DESC) FILTER (WHERE z) OVER (PARTITION BY q)) AS "json_agg" FROM t;
 
 -- within_group
 SELECT mode() WITHIN GROUP (ORDER BY c), percentile_disc(0.5) WITHIN GROUP (ORDER BY c DESC) FROM t;

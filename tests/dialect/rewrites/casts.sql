@@ -6,7 +6,7 @@ SELECT json_checked(a) AS "a", jsonb_text(b) AS "b", json_checked(a)::text AS "a
 -- texts
 SELECT a::text, t.b::varchar(3), CAST(c AS char(2)), 'x'::text, 1.50::text FROM t;
 -- becomes
-SELECT value_text(a, arrow_typeof(a)) AS "a", left(value_text(t.b, arrow_typeof(t.b)), 3) AS "b", rtrim(left(value_text(c, arrow_typeof(c)), 2)) AS "c", 'x'::text, '1.50' AS "text" FROM t;
+SELECT value_text(CAST(a AS VARCHAR), arrow_typeof(a)) AS "a", left(value_text(CAST(t.b AS VARCHAR), arrow_typeof(t.b)), 3) AS "b", rtrim(left(value_text(CAST(c AS VARCHAR), arrow_typeof(c)), 2)) AS "c", 'x'::text, '1.50' AS "text" FROM t;
 
 -- arrays
 SELECT '{1,2}'::int[], '{a,"b c"}'::text[], ARRAY[1]::text;
@@ -21,7 +21,7 @@ SELECT uuid_of_text('00000000-0000-0000-0000-000000000001') AS "uuid", bytea_of_
 -- integers
 SELECT 2.5::int, x::int, '7'::int FROM t;
 -- becomes
-SELECT CAST(3 AS int) AS "int4", CAST(integer_of(x, arrow_typeof(x)) AS int) AS "x", '7'::int FROM t;
+SELECT CAST(3 AS int) AS "int4", CAST(integer_of(CAST(x AS VARCHAR), arrow_typeof(x)) AS int) AS "x", '7'::int FROM t;
 
 -- moments
 SELECT timestamp '2024-1-2 03:04', '2024-01-01 00:00+00'::timestamptz, date 'Feb 29, 2024', 'epoch'::timestamp, date '2024-02-30';

@@ -16,7 +16,7 @@ SELECT DISTINCT ON (json_object_field_text(d, 'a')) json_object_field_text(d, 'a
 -- distinct_on
 SELECT DISTINCT ON (a, b) json_build_array(a), pg_typeof(b) FROM t;
 -- becomes
-SELECT DISTINCT ON (a, b) json_build_array(make_array(to_json(a, arrow_typeof(a)))) AS "json_build_array", type_name(arrow_typeof(b)) AS "pg_typeof" FROM t;
+SELECT DISTINCT ON (a, b) json_build_array(make_array(to_json(CAST(a AS VARCHAR), arrow_typeof(a)))) AS "json_build_array", type_name(arrow_typeof(b)) AS "pg_typeof" FROM t;
 
 -- names_in_subqueries
 SELECT * FROM (SELECT d ->> 'a' FROM t UNION SELECT d ->> 'b' FROM t) s;
