@@ -6,9 +6,11 @@ The database of a snapshot is built once and kept while it is among the last few
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Lock
 from typing import Any
 
+import orjson
 import pyarrow as pa
 
 from engine.encode.pg.pg_types import TYPE_KEY
@@ -17,8 +19,8 @@ from engine.pg_catalog.filling import arrow_type
 from engine.pg_catalog.layout import path_text
 from engine.pg_catalog.names import Names
 from engine.pg_catalog.pg_types import REG_TYPES, VECTORS, duckdb_type, types_by_name, types_by_oid
-from engine.pg_catalog.rewrite import rewrite_catalog_sql
-from engine.pg_catalog.snapshot import CatalogSnapshot
+from engine.pg_catalog.snapshot import CarriedSnapshot, CatalogSnapshot
+from engine.workers.pure_data import load_data
 
 DATABASES_MAX = 4
 _INTEGERS = frozenset(("int2", "int4", "int8"))
@@ -29,30 +31,25 @@ class _Databases:
 
     def __init__(self) -> None:
         self._by_digest: OrderedDict[str, CatalogDatabase] = OrderedDict()
-        self._last: tuple[CatalogSnapshot, CatalogDatabase] | None = None
         self._lock = Lock()
 
     @contextmanager
-    def use(self, snapshot: CatalogSnapshot) -> Iterator[CatalogDatabase]:
+    def use(self, carried: CarriedSnapshot) -> Iterator[CatalogDatabase]:
         """Give the database of a snapshot, which stays open meanwhile."""
         with self._lock:
-            database = self._find(snapshot)
+            database = self._find(carried)
             database.retain()
         try:
             yield database
         finally:
             database.release()
 
-    def _find(self, snapshot: CatalogSnapshot) -> CatalogDatabase:
-        # Hashing a large snapshot costs more than answering from it.
-        if self._last is not None and self._last[0] is snapshot:
-            return self._last[1]
-        digest = snapshot.digest()
-        database = self._by_digest.get(digest)
+    def _find(self, carried: CarriedSnapshot) -> CatalogDatabase:
+        database = self._by_digest.get(carried.digest)
         if database is None:
-            database = self._by_digest[digest] = CatalogDatabase(snapshot)
-        self._by_digest.move_to_end(digest)
-        self._last = (snapshot, database)
+            snapshot = load_data(CatalogSnapshot, orjson.loads(carried.body))
+            database = self._by_digest[carried.digest] = CatalogDatabase(snapshot)
+        self._by_digest.move_to_end(carried.digest)
         if len(self._by_digest) > DATABASES_MAX:
             _, oldest = self._by_digest.popitem(last=False)
             oldest.close()
@@ -62,11 +59,11 @@ class _Databases:
 _DATABASES = _Databases()
 
 
-def answer_catalog_statement(snapshot: CatalogSnapshot, sql: str) -> pa.RecordBatchReader:
+def answer_catalog_statement(carried: CarriedSnapshot, sql: str) -> pa.RecordBatchReader:
     """Answer one statement about the system catalogs.
 
     Args:
-        snapshot: what the session sees; see :func:`~engine.pg_catalog.snapshot.with_oids`.
+        carried: what the session sees; see :func:`~engine.pg_catalog.snapshot.with_oids`.
         sql: for which :func:`~engine.pg_catalog.classify.is_catalog_statement` holds. A parameter
             that is still in it is NULL, which is enough to learn the columns.
 
@@ -78,10 +75,11 @@ def answer_catalog_statement(snapshot: CatalogSnapshot, sql: str) -> pa.RecordBa
     Raises:
         SqlInvalid: the statement does not parse, bind or evaluate.
     """
-    rewritten = rewrite_catalog_sql(sql, snapshot)
-    with _DATABASES.use(snapshot) as database:
+    with _DATABASES.use(carried) as database:
+        snapshot = replace(database.snapshot, session=carried.session)
+        rewritten = database.rewrite(sql, snapshot)
         table = database.query(rewritten.sql, rewritten.relations, snapshot)
-    path = path_text(snapshot.session.search_path)
+    path = path_text(carried.session.search_path)
     names = [name for name, _ in rewritten.columns]
     kinds = [kind for _, kind in rewritten.columns]
     if len(names) != table.num_columns:

@@ -5,7 +5,8 @@ statement first reads them, and stay; what belongs to one session is there for o
 """
 
 import re
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable
 from threading import Lock
 from typing import cast
 
@@ -20,10 +21,16 @@ from engine.pg_catalog.filling import fill
 from engine.pg_catalog.instance import cursor_of, drop_database, new_database
 from engine.pg_catalog.layout import INFORMATION_SCHEMA, SystemRelation
 from engine.pg_catalog.names import Names, macros_of, register
-from engine.pg_catalog.rewrite import SCHEMA, SESSION_PREFIX
+from engine.pg_catalog.rewrite import (
+    SCHEMA,
+    SESSION_PREFIX,
+    RewrittenSql,
+    rewrite_catalog_sql,
+)
 from engine.pg_catalog.snapshot import CatalogSnapshot
 from engine.query.sql_text import quoted_name
 
+_REWRITTEN_MAX = 256
 _MACROS = (
     "expand_array(items) AS list_transform(items, LAMBDA e, i: {'x': e, 'n': i::INTEGER})",
     "array_text(items) AS '{' || array_to_string(items, ',') || '}'",
@@ -37,15 +44,18 @@ class CatalogDatabase:
     """Answers statements about one snapshot, whatever the session.
 
     Attributes:
+        snapshot: what it shows, without a session.
         names: what the object identifiers in its answers mean.
     """
 
     def __init__(self, snapshot: CatalogSnapshot) -> None:
         """Open it, without any relation yet."""
+        self.snapshot = snapshot
         self._entries = Entries(snapshot)
         self.names = Names(self._entries)
         self._connection, self._name = new_database()
         self._made: set[str] = set()
+        self._rewritten: OrderedDict[Hashable, RewrittenSql] = OrderedDict()
         # Cursors share the database; only one statement at a time makes relations.
         self._making = Lock()
         self._users = 0
@@ -76,6 +86,26 @@ class CatalogDatabase:
             self._is_closed = False
             self._connection.close()
             drop_database(self._name)
+
+    def rewrite(self, sql: str, snapshot: CatalogSnapshot) -> RewrittenSql:
+        """Rewrite a statement, or remember it: clients send the same ones again and again.
+
+        Raises:
+            SqlInvalid: as :func:`rewrite_catalog_sql`.
+        """
+        session = snapshot.session
+        settings = tuple(sorted(session.settings.items()))
+        pid = session.backend_pid if "pid" in sql.lower() else 0
+        key = (sql, session.user, session.search_path, settings, session.server_started_us, pid)
+        with self._making:
+            known = self._rewritten.get(key)
+        if known is None:
+            known = rewrite_catalog_sql(sql, snapshot)
+            with self._making:
+                self._rewritten[key] = known
+                if len(self._rewritten) > _REWRITTEN_MAX:
+                    self._rewritten.popitem(last=False)
+        return known
 
     def query(
         self, sql: str, needed: Iterable[SystemRelation], snapshot: CatalogSnapshot

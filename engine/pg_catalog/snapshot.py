@@ -122,10 +122,27 @@ class CatalogSnapshot:
     roles: tuple[str, ...]
     session: CatalogSession
 
-    def digest(self) -> str:
-        """Return a hash of all but the session; sessions of one workspace share it."""
-        shared = replace(self, session=CatalogSession(user=""))
-        return hashlib.blake2b(dump_data(shared), digest_size=16).hexdigest()
+
+@dataclass(frozen=True, slots=True)
+class CarriedSnapshot:
+    """A snapshot on its way to workers, each of which reads it once.
+
+    Attributes:
+        digest: a hash of all but the session.
+        body: the snapshot as JSON, without its session.
+        session: what is true of one session only.
+    """
+
+    digest: str
+    body: str
+    session: CatalogSession
+
+
+def carried(snapshot: CatalogSnapshot) -> CarriedSnapshot:
+    """Write a snapshot once, for all statements of all sessions that see the same."""
+    body = dump_data(replace(snapshot, session=CatalogSession(user="")))
+    digest = hashlib.blake2b(body, digest_size=16).hexdigest()
+    return CarriedSnapshot(digest, body.decode(), snapshot.session)
 
 
 def with_oids(snapshot: CatalogSnapshot) -> CatalogSnapshot:

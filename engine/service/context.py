@@ -30,7 +30,7 @@ from catalog.store import tokens as token_store
 from catalog.store import uploads as upload_store
 from catalog.store import workspaces as workspace_store
 from catalog.store.remote_tables import FoundTable
-from engine.pg_catalog.snapshot import CatalogSnapshot
+from engine.pg_catalog.snapshot import CarriedSnapshot
 from engine.service.data_folder import DataFolder
 from engine.service.housekeeping import Housekeeping
 from engine.service.jobs import JobRunner
@@ -119,7 +119,7 @@ class Engine:
         tuple[str, str, str],
         tuple[int, tuple[DatasetVersion, tuple[BuiltIndex, ...]] | None],
     ]
-    pg_snapshots: TimedCache[tuple[str, str], tuple[int, CatalogSnapshot]]
+    pg_snapshots: TimedCache[tuple[str, str, str], tuple[int, CarriedSnapshot]]
     recent_vectors: RecentVectors
     remote_views: RemoteViews
     remote_tables: TimedCache[tuple[str, str, str, str], tuple[int, FoundTable | None]]

@@ -12,7 +12,7 @@ import pyarrow as pa
 from engine.arrow_types import read_schema
 from engine.encode.pg import PgColumn, pg_type_of
 from engine.errors import SqlInvalid
-from engine.pg_catalog.snapshot import CatalogSnapshot
+from engine.pg_catalog.snapshot import CarriedSnapshot
 from engine.query.parameters import bind_parameters, placeholder_number
 from engine.query.parse import ParsedSql, read_sql
 from engine.query.resolve import DATASETS, MAIN, resolve_tables
@@ -115,7 +115,7 @@ async def _planned(
     caller: Caller,
     parsed: ParsedSql,
     names: Names,
-    snapshot: CatalogSnapshot | None = None,
+    snapshot: CarriedSnapshot | None = None,
 ) -> dict[str, Any]:
     """Have a worker plan a statement: see ``engine.workers.describe``."""
     settings = engine.settings

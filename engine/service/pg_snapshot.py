@@ -23,11 +23,13 @@ from engine.pg_catalog.classify import SESSION_WORDS, is_catalog_statement
 from engine.pg_catalog.functions import SYSTEM_FUNCTIONS
 from engine.pg_catalog.pg_types import REG_TYPES
 from engine.pg_catalog.snapshot import (
+    CarriedSnapshot,
     CatalogColumn,
     CatalogIndex,
     CatalogSession,
     CatalogSnapshot,
     CatalogTable,
+    carried,
     with_oids,
 )
 from engine.query.resolve import DATASETS, MAIN
@@ -41,17 +43,18 @@ _ACCESS_METHODS = {IndexType.SORTED: "btree"}
 
 async def catalog_snapshot(
     engine: Engine, caller: Caller, database: str, session: CatalogSession
-) -> CatalogSnapshot:
+) -> CarriedSnapshot:
     """Return what a session sees whose current database is one of the workspace's catalogs."""
-    key = (caller.workspace_id, database)
+    key = (caller.workspace_id, database, session.user)
     changes = engine.db.changes
     kept = engine.pg_snapshots.get(key)
     if kept is None or kept[0] != changes:
         read = partial(_read_snapshot, workspace_id=caller.workspace_id, database=database)
-        kept = changes or 0, with_oids(await engine.db.read(read))
+        snapshot = replace(with_oids(await engine.db.read(read)), roles=(session.user,))
+        kept = changes or 0, carried(snapshot)
         if changes is not None:
             engine.pg_snapshots.put(key, kept)
-    return replace(kept[1], roles=(session.user,), session=session)
+    return replace(kept[1], session=session)
 
 
 async def snapshot_for(
@@ -60,7 +63,7 @@ async def snapshot_for(
     sql: str,
     database: str,
     session: Callable[[], CatalogSession] | None,
-) -> CatalogSnapshot | None:
+) -> CarriedSnapshot | None:
     """Return what a statement is about if that is the system catalogs; None for any other."""
     if session is None or not _may_be_about_catalogs(sql):
         return None

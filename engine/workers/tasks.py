@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from catalog.index_model import IndexType, Metric, VectorStorage
 from engine.arrow_types import read_schema
-from engine.pg_catalog.snapshot import CatalogSnapshot
+from engine.pg_catalog.snapshot import CarriedSnapshot
 from engine.workers.pure_data import dump_data, load_data
 
 
@@ -128,7 +128,7 @@ class QueryTask:
     rows_max: int
     result_bytes_max: int
     embedded: tuple[EmbeddedText, ...] = ()
-    snapshot: CatalogSnapshot | None = None
+    snapshot: CarriedSnapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ class DescribeTask:
     default_catalog: str
     default_schema: str
     terms_max: int | None
-    snapshot: CatalogSnapshot | None = None
+    snapshot: CarriedSnapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)

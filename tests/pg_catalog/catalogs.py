@@ -21,6 +21,7 @@ from engine.pg_catalog.snapshot import (
     CatalogSession,
     CatalogSnapshot,
     CatalogTable,
+    carried,
     with_oids,
 )
 
@@ -244,7 +245,7 @@ def ask_real(shop: Shop, sql: str) -> Answer:
 
 
 def ask_own(sql: str) -> Answer:
-    table = answer_catalog_statement(SNAPSHOT, with_numbers(sql, OWN_OIDS)).read_all()
+    table = answer_catalog_statement(carried(SNAPSHOT), with_numbers(sql, OWN_OIDS)).read_all()
     columns = [column.to_pylist() for column in table.columns]
     rows = list(zip(*columns, strict=True)) if columns else []
     types = [_type_of(column) for column in table.schema]

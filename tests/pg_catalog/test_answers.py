@@ -20,6 +20,7 @@ from engine.pg_catalog.snapshot import (
     CatalogSession,
     CatalogSnapshot,
     CatalogTable,
+    carried,
     stable_oids,
     with_oids,
 )
@@ -30,7 +31,7 @@ _INT8 = 20
 
 
 def rows(sql: str, snapshot: CatalogSnapshot = SNAPSHOT) -> list[tuple[object, ...]]:
-    table = answer_catalog_statement(snapshot, sql).read_all()
+    table = answer_catalog_statement(carried(snapshot), sql).read_all()
     return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
 
@@ -54,7 +55,7 @@ def test_sessions_of_one_snapshot_keep_their_facts_apart() -> None:
     assert rows("SHOW timezone", bob) == [("CET",)]
     assert rows("SELECT usename, pid FROM pg_stat_activity", bob) == [("bob", 2)]
     assert rows("SELECT name, setting FROM pg_settings", bob) == [("TimeZone", "CET")]
-    assert ann.digest() == bob.digest()
+    assert carried(ann).digest == carried(bob).digest
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_threads_may_ask_at_once() -> None:
 def test_a_snapshot_crosses_a_process_border() -> None:
     crossed = load_data(CatalogSnapshot, orjson.loads(dump_data(SNAPSHOT)))
     assert crossed == SNAPSHOT
-    assert crossed.digest() == SNAPSHOT.digest()
+    assert carried(crossed) == carried(SNAPSHOT)
 
 
 def test_numbers_stay_when_other_tables_come() -> None:
@@ -166,7 +167,7 @@ def test_an_index_of_tidemill_is_an_access_method() -> None:
 
 def test_columns_say_which_type_of_postgres_they_are() -> None:
     schema = answer_catalog_statement(
-        SNAPSHOT,
+        carried(SNAPSHOT),
         "SELECT oid, relname, relkind, oid::regclass AS shown, relnatts, NULL AS nothing,"
         " current_schemas(true) AS path FROM pg_class",
     ).schema
@@ -202,13 +203,14 @@ def test_columns_say_which_type_of_postgres_they_are() -> None:
     ],
 )
 def test_columns_are_named_as_postgres_names_them(sql: str, name: str) -> None:
-    assert answer_catalog_statement(SNAPSHOT, sql).schema.names == [name]
+    assert answer_catalog_statement(carried(SNAPSHOT), sql).schema.names == [name]
 
 
 def test_parameters_without_a_value_are_null() -> None:
     assert rows("SELECT oid FROM pg_class WHERE relname = $1 AND oid = ANY($2::oid[])") == []
     schema = answer_catalog_statement(
-        SNAPSHOT, "SELECT attname, atttypid FROM pg_attribute WHERE attrelid = $1::regclass::oid"
+        carried(SNAPSHOT),
+        "SELECT attname, atttypid FROM pg_attribute WHERE attrelid = $1::regclass::oid",
     ).schema
     assert schema.names == ["attname", "atttypid"]
 

@@ -9,6 +9,7 @@ import pytest
 from engine.errors import SqlInvalid
 from engine.pg_catalog.answer import answer_catalog_statement
 from engine.pg_catalog.classify import is_catalog_statement
+from engine.pg_catalog.snapshot import carried
 from tests.pg_catalog.catalogs import OWN_OIDS, SNAPSHOT, read_statements, with_numbers
 
 _PIECES = re.compile(r"'(?:[^']|'')*'|\w+|\s+|[^\w\s]")
@@ -46,4 +47,4 @@ def test_a_broken_statement_is_refused_or_answered(seed: int) -> None:
     for sql in broken(seed):
         is_catalog_statement(sql, "shop")
         with suppress(SqlInvalid):
-            answer_catalog_statement(SNAPSHOT, sql).read_all()
+            answer_catalog_statement(carried(SNAPSHOT), sql).read_all()
