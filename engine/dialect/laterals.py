@@ -271,8 +271,10 @@ def _unquoted(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
 
 
-def _renamed(level: list[Piece], table: str, names: dict[str, str]) -> list[Piece]:
-    """Write the columns of a table, with or without its name before them, by other names."""
+def _renamed(
+    level: list[Piece], table: str, names: dict[str, str], *, is_inner: bool = False
+) -> list[Piece]:
+    """Write the columns of a table by other names; what is bare in a subquery is mostly its own."""
     out: list[Piece] = []
     at = 0
     while at < len(level):
@@ -280,7 +282,8 @@ def _renamed(level: list[Piece], table: str, names: dict[str, str]) -> list[Piec
         before = out[-1] if out else None
         at += 1
         if piece.kind is Kind.GROUP:
-            rewrite_group(piece, _renamed(piece.inner, table, names))
+            is_query = is_inner or [each.word for each in piece.inner[:1]] in (["select"], ["with"])
+            rewrite_group(piece, _renamed(piece.inner, table, names, is_inner=is_query))
         is_free = before is None or not (before.word in (".", "as") or is_operand(before))
         if is_name(piece, None) and is_free:
             after = [each.word for each in level[at : at + 1]]
@@ -288,7 +291,8 @@ def _renamed(level: list[Piece], table: str, names: dict[str, str]) -> list[Piec
                 at += 2
             is_part = any(each.is_round or each.word == "." for each in level[at : at + 1])
             column = level[at - 1]
-            if column.name in names and not is_part and (at > start + 1 or after != ["."]):
+            is_whole = at > start + 1 or (after != ["."] and not is_inner)
+            if column.name in names and not is_part and is_whole:
                 piece = written(names[column.name], piece.gap, column.name)
             else:
                 at = start + 1

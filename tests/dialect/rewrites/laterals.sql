@@ -48,6 +48,11 @@ SELECT p.id, d.twice FROM people p, LATERAL (SELECT p.age * 2 AS twice) d;
 -- becomes
 SELECT p.id, "p"."d.twice" AS "twice" FROM (SELECT "p".*, p.age * 2 AS "d.twice" FROM people p) AS "p";
 
+-- beside_a_subquery
+SELECT x FROM t, unnest(a) AS x WHERE EXISTS (SELECT 1 FROM s WHERE x = s.y AND x.x = s.z);
+-- becomes
+SELECT "t"."x.x" AS "x" FROM (SELECT "t".*, unnest(a) AS "x.x" FROM t) AS "t" WHERE EXISTS (SELECT 1 FROM s WHERE x = s.y AND "t"."x.x" = s.z);
+
 -- ordinary_lateral
 SELECT c.id, x.n FROM c, LATERAL (SELECT count(*) AS n FROM o WHERE o.c_id = c.id) x;
 -- becomes
