@@ -1,12 +1,13 @@
 """Writes SQL as Postgres reads it for DataFusion: calls, operators, casts and clauses that it lacks or reads otherwise.
 
 A statement is read as a tree of brackets. Passes over a whole level come first (:mod:`engine.dialect.laterals`,
-:mod:`engine.dialect.using`), as they need names before they are folded into operands; then the levels are folded,
+:mod:`engine.dialect.using`, :mod:`engine.dialect.documents`), as they need names before they are folded into operands; then the levels are folded,
 the innermost first (:mod:`engine.dialect.expressions`). What no pass knows stays as it was written, and DataFusion
 says what is wrong with it. Which types values have is not known here: what depends on them takes ``arrow_typeof``
 of its argument.
 """
 
+from engine.dialect.documents import json_columns, mark_documents
 from engine.dialect.expressions import folded
 from engine.dialect.laterals import write_laterals
 from engine.dialect.lexer import Kind, Piece, text_of
@@ -41,15 +42,15 @@ def for_datafusion(sql: str) -> str:
     level = read_tree(sql)
     if level is None:
         return sql
-    text = text_of(_written(level))
+    text = text_of(_written(level, json_columns(level)))
     if len(text) > _GROWTH_MAX * len(sql) + _GROWTH_FREE:
         raise SqlTooComplex("The SQL has too many casts and calls inside one another.")
     return text
 
 
-def _written(level: list[Piece]) -> list[Piece]:
-    level = write_laterals(write_keys(level))
+def _written(level: list[Piece], documents: dict[str, str]) -> list[Piece]:
+    level = mark_documents(write_laterals(write_keys(level)), documents)
     for piece in level:
         if piece.kind is Kind.GROUP:
-            rewrite_group(piece, _written(piece.inner))
+            rewrite_group(piece, _written(piece.inner, documents))
     return folded(level)

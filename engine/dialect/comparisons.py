@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from engine.dialect.json_values import json_kind
-from engine.dialect.lexer import TEXT_CHARS_MAX, Kind, Piece, items_of, text_of, written
+from engine.dialect.lexer import TEXT_CHARS_MAX, Kind, Piece, items_of, joined, text_of, written
 from engine.dialect.literals import is_plain_string, quoted, string_value
 from engine.dialect.operators import text_array
 from engine.dialect.tree import neighbours, read_tree
@@ -40,6 +40,8 @@ def write_comparisons(pieces: list[Piece]) -> list[Piece]:
             raise SqlInvalid(
                 "Values of jsonb have no order here: take a number or a text out of them."
             )
+        elif words == ["distinct", "from"] and _ends_in_is(out):
+            at = _distinct_from(out, pieces, at)
         elif words == ["not", "in"] and _begins(pieces, at + 2, "select"):
             _check_not_in(pieces[at + 2])
             out += pieces[at : at + 3]
@@ -55,6 +57,28 @@ def write_comparisons(pieces: list[Piece]) -> list[Piece]:
             out.append(piece)
             at += 1
     return out
+
+
+def _ends_in_is(out: list[Piece]) -> bool:
+    words = [piece.word for piece in out[-2:]]
+    return words[-1:] == ["is"] or words == ["is", "not"]
+
+
+def _distinct_from(out: list[Piece], pieces: list[Piece], at: int) -> int:
+    """``a IS DISTINCT FROM b AND c``: DataFusion takes all that follows FROM for its right side."""
+    end = at + 2
+    while end < len(pieces) and (is_operand(pieces[end]) or pieces[end].word in _COMPARISONS):
+        end += 1
+    if end == len(pieces) or pieces[end].word not in ("and", "or"):
+        out.append(pieces[at])
+        return at + 1
+    start = len(out) - (1 if out[-1].word == "is" else 2)
+    while start and (is_operand(out[start - 1]) or out[start - 1].word in _COMPARISONS):
+        start -= 1
+    whole = joined([*out[start:], *pieces[at:end]])
+    del out[start:]
+    out.append(written(f"({whole.text})", whole.gap))
+    return end
 
 
 def _as_query(rows: Piece) -> Piece:

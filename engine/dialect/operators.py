@@ -22,6 +22,7 @@ _CLOCK = re.compile(r"hour|minute|\bmin|second|\bsec|:|interval_", re.IGNORECASE
 _DATE = re.compile(r"date\s*'[^']*'$|CAST\('[^']*' AS date\)$", re.IGNORECASE)
 # Of Postgres: look-around, back references, the edges of words.
 _FOREIGN_REGEX = re.compile(r"\(\?<?[=!]|\\[1-9mMyYAZ]|\[\[:[<>]:")
+_BITWISE = re.compile(r"[&|]")
 _INTEGER = r"(?:int|integer|bigint|smallint|int[248])"
 _INDEX = re.compile(
     rf"\(*-?\s*\d+\)*|.*(?:::\s*{_INTEGER}|\bAS\s+{_INTEGER}\))", re.IGNORECASE | re.DOTALL
@@ -56,6 +57,9 @@ def binary(left: Piece, operator: Piece, right: Piece) -> Piece | None:
 
 def prefix(operator: Piece, operand: Piece) -> Piece | None:
     """Write an operator before an operand; None when it stays as it is."""
+    if operator.text == "-" and operand.is_round and _BITWISE.search(operand.text):
+        # DataFusion makes of -(a & b) what it would of the complement.
+        return written(f"(0 - {operand.text})", operator.gap)
     write = _PREFIX.get(operator.text)
     return None if write is None else written(write(operand.text), operator.gap)
 

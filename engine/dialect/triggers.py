@@ -8,7 +8,7 @@ from engine.dialect.call_table import CALLS, SETS
 _SIGNS = re.compile(
     r"""
       -> | \#> | @ | <@ | \? | \^ | && | ~ | \|/ | <\#> | <=> | <-> | ::
-    | \[\s*[-:] | :\s*\] | '\s+' | 0[xXoObB] | \d_\d | \.\d+\s*\|\| | \|\|\s*\d
+    | -\s*\([^)]*[&|] | \[\s*[-:] | :\s*\] | '\s+' | 0[xXoObB] | \d_\d | \.\d+\s*\|\| | \|\|\s*\d
     """,
     re.VERBOSE,
 )
@@ -24,6 +24,7 @@ _WORDS = frozenset(
         *("localtime", "localtimestamp"),
     }
 )
+_IS_DISTINCT = frozenset({"is", "distinct", "from"})
 _NOT_IN = frozenset({"not", "in", "select"})
 
 
@@ -36,4 +37,4 @@ def has_postgres(sql: str) -> bool:
     if _SIGNS.search(sql) is not None:
         return True
     words = {*_WORD.findall(sql.lower())}
-    return not _WORDS.isdisjoint(words) or words >= _NOT_IN
+    return not _WORDS.isdisjoint(words) or words >= _NOT_IN or words >= _IS_DISTINCT

@@ -38,6 +38,18 @@ SELECT s.id FROM staff s WHERE s.pay >= ALL (SELECT pay FROM staff WHERE pay IS 
 -- error: Columns before >= ALL (SELECT …) need the name of their table here
 SELECT id FROM staff WHERE (pay) >= ALL (SELECT pay FROM staff WHERE pay IS NOT NULL);
 
+-- distinct_from_and_more
+-- same
+SELECT id FROM people WHERE age IS DISTINCT FROM 36 AND id < 4 OR active IS NOT DISTINCT FROM true AND id = 1;
+
+-- distinct_from_in_a_list
+-- same
+SELECT age > 30 IS DISTINCT FROM true OR id = 1, NOT age IS DISTINCT FROM 36 AND true FROM people;
+
+-- negative_of_bits
+-- same
+SELECT -(n & 5), - (n | 2), n - (n & 3) FROM numbers;
+
 -- json_of_a_subquery
 -- same
 SELECT json_build_object('k', (SELECT json_agg(k) FROM lefts WHERE k = 1));
@@ -53,6 +65,26 @@ SELECT json_build_object('k', CASE WHEN id = 1 THEN json_build_array(1) END) FRO
 -- json_of_json_columns
 -- same
 SELECT json_agg(j::json) FROM (SELECT json_build_object('a', 1) AS j) t;
+
+-- json_of_a_derived_column
+-- same
+SELECT json_agg(j ORDER BY id) FROM (SELECT id, json_build_object('id', id) AS j FROM people) t;
+
+-- json_of_elements
+-- same
+SELECT json_agg(e) FROM json_array_elements('[1,{"a":2}]') e;
+
+-- json_of_members
+-- same
+SELECT json_object_agg(e.key, e.value) FROM json_each('{"a":1,"b":"x"}') e;
+
+-- json_of_a_cte
+-- same
+WITH t AS (SELECT jsonb_build_object('b', 1) AS doc) SELECT json_build_object('d', doc) FROM t;
+
+-- json_of_a_text_of_the_same_name
+-- same
+SELECT json_agg(value) FROM (SELECT 'x' AS value) t;
 
 -- json_arrays_of_json
 -- error: array_to_json of values of JSON is not supported

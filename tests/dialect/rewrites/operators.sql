@@ -28,6 +28,11 @@ SELECT |/ 4, @ -5, ~ a, - - 3, a - -1 FROM t;
 -- becomes
 SELECT sqrt(4) AS "?column?", abs(-5) AS "?column?", (-(a) - 1) AS "?column?", - - 3, a - -1 FROM t;
 
+-- negative_bits
+SELECT -(a & b), - (c | 5), -(d), a - (b & c) FROM t;
+-- becomes
+SELECT (0 - (a & b)) AS "?column?", (0 - (c | 5)) AS "?column?", -(d), a - (b & c) FROM t;
+
 -- intervals
 SELECT at + 2 * interval '1 day', interval '1 day' / 2, day + interval '90 minutes', day + interval '1 month' FROM t;
 -- becomes
