@@ -49,7 +49,8 @@ def _fetch(pieces: list[Piece], start: int) -> tuple[Piece, int]:
     word = pieces[at].word if at < len(pieces) else ""
     if word == "with":
         raise SqlInvalid("FETCH … WITH TIES is not supported. Use rank() in a subquery instead.")
-    return Piece(Kind.MARK, f"LIMIT {count}", pieces[start].gap), at + (word == "only")
+    limit = Piece(Kind.MARK, f"LIMIT {count}", pieces[start].gap, word="limit")
+    return limit, at + (word == "only")
 
 
 def name_columns(pieces: list[Piece]) -> None:

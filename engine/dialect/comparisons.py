@@ -169,7 +169,7 @@ def _qualify(out: list[Piece], pieces: list[Piece], comparison: str) -> None:
     table = first_table(pieces, words.index("from") + 1) if "from" in words else None
     if table is None or not {"join", ","}.isdisjoint(words[words.index("from") :]):
         raise SqlInvalid(f"The column before {comparison} needs the name of its table here.")
-    value.text = f"{table.text}.{value.text}"
+    value.text, value.word = f"{table.text}.{value.text}", ""
 
 
 def _array(literal: Piece) -> str:

@@ -42,6 +42,7 @@ class Piece:
         text: what is written.
         gap: the white space and comments before it.
         name: what Postgres would call a column that is this.
+        word: a bare word in small letters, an operator or a mark as it was read; empty for anything else.
         inner: the pieces between the brackets of a group.
         closer: what ends a group.
         is_changed: whether the text is not the user's.
@@ -52,17 +53,11 @@ class Piece:
     text: str
     gap: str = ""
     name: str = UNNAMED
+    word: str = ""
     inner: list["Piece"] = field(default_factory=list)
     closer: "Piece | None" = None
     is_changed: bool = False
     is_prefixed: bool = False
-
-    @property
-    def word(self) -> str:
-        """A bare word in small letters, an operator or a mark; empty for anything else."""
-        if self.kind is Kind.WORD:
-            return self.text.lower()
-        return self.text if self.kind in (Kind.OPERATOR, Kind.MARK) else ""
 
     @property
     def is_round(self) -> bool:
@@ -99,6 +94,7 @@ _KINDS = {
     "mark": Kind.MARK,
     "operator": Kind.OPERATOR,
 }
+_WORDED = frozenset({Kind.OPERATOR, Kind.MARK})
 _COMMENT = re.compile(r"--|/\*")
 # An operator ends in a sign only if it has one of these.
 _SIGN_KEEPERS = frozenset("~!@#%^&|`?")
@@ -127,7 +123,8 @@ def split(sql: str) -> Iterator[Piece]:
         else:
             kind = _KINDS[found.lastgroup or ""]
             text = _operator(text) if kind is Kind.OPERATOR else text
-            yield Piece(kind, text, gap, name=_name(kind, text))
+            word = text.lower() if kind is Kind.WORD else text if kind in _WORDED else ""
+            yield Piece(kind, text, gap, _name(kind, text), word)
             gap = ""
         at += len(text)
     yield Piece(Kind.MARK, "", gap)

@@ -19,13 +19,16 @@ _WORDS = frozenset(
         *SETS,
         *("extract", "trim", "substring", "unnest", "operator", "cast", "pg_catalog"),
         *("date", "timestamp", "timestamptz", "zone", "interval", "uuid", "json", "jsonb", "bytea"),
-        *("isnull", "notnull", "similar", "symmetric", "escape", "any", "some", "all", "values"),
+        *("isnull", "notnull", "similar", "symmetric", "escape", "any", "some", "all"),
         *("fetch", "rows", "row", "using", "collate", "lateral", "except", "intersect", "window"),
         *("localtime", "localtimestamp"),
     }
 )
-_IS_DISTINCT = frozenset({"is", "distinct", "from"})
-_NOT_IN = frozenset({"not", "in", "select"})
+_TOGETHER = (
+    frozenset({"is", "distinct", "from"}),
+    frozenset({"not", "in", "select"}),
+    frozenset({"in", "values"}),
+)
 
 
 def has_postgres(sql: str) -> bool:
@@ -37,4 +40,4 @@ def has_postgres(sql: str) -> bool:
     if _SIGNS.search(sql) is not None:
         return True
     words = {*_WORD.findall(sql.lower())}
-    return not _WORDS.isdisjoint(words) or words >= _NOT_IN or words >= _IS_DISTINCT
+    return not _WORDS.isdisjoint(words) or any(words >= each for each in _TOGETHER)

@@ -54,7 +54,7 @@ def _qualify(level: list[Piece], place: int, keys: set[str], table: str) -> None
         for inner in range(len(piece.inner)):
             _qualify(piece.inner, inner, keys, table)
     elif is_name(piece, None) and piece.name in keys and not _is_part(level, place):
-        piece.text = f"{table}.{piece.text}"
+        piece.text, piece.kind, piece.word = f"{table}.{piece.text}", Kind.VALUE, ""
 
 
 def _is_part(level: list[Piece], place: int) -> bool:
