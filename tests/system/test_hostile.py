@@ -298,6 +298,12 @@ def _zygote_of(server: psutil.Process) -> psutil.Process:
     return zygote
 
 
+def _kept_by_clients(server: psutil.Process) -> int:
+    """How many connections clients keep open: whether they do is theirs, and changes by the second."""
+    connections = server.net_connections("tcp")
+    return sum(each.status != psutil.CONN_LISTEN for each in connections)
+
+
 def _settled(scene: Scene, before: Holdings | None) -> Holdings | None:
     """What is held now, if killed workers are replaced and nothing is left of them."""
     server = psutil.Process(scene.server.process.pid)
@@ -306,7 +312,7 @@ def _settled(scene: Scene, before: Holdings | None) -> Holdings | None:
     files = [path for folder in folders for path in files_now(folder)]
     now = Holdings(
         workers=len(zygote.children()),
-        descriptors=server.num_fds(),
+        descriptors=server.num_fds() - _kept_by_clients(server),
         threads=server.num_threads(),
         leftovers=frozenset(path.name for path in files if path.suffix != ".lock"),
     )
