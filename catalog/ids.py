@@ -20,6 +20,8 @@ class IdKind(StrEnum):
     CONNECTION = "conn"
     DATASET = "data"
     DATASET_VERSION = "dver"
+    DELIVERY = "evnt"
+    DOCUMENT_SEGMENT = "dseg"
     EMBEDDING_PROVIDER = "embp"
     INDEX = "indx"
     INDEX_BUILD = "ibld"

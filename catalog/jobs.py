@@ -7,12 +7,12 @@ so undoes it. A job that waits for its next attempt is leased to nobody until th
 """
 
 import secrets
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, not_, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from catalog.errors import Conflict, NotFound
@@ -76,13 +76,33 @@ def enqueue(
     raise Conflict("An equal job keeps finishing")
 
 
-def lease(
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Which jobs somebody takes: those of some types, or with ``is_rest`` those of all others.
+
+    No types at all are all of them.
+    """
+
+    job_types: frozenset[str] = frozenset()
+    is_rest: bool = True
+
+
+EVERY_JOB = Lane()
+
+
+def _settle_nothing(_conn: Connection, _job: Job) -> None:
+    pass
+
+
+def lease(  # noqa: PLR0913 - all keyword
     conn: Connection,
     *,
     owner: str,
     lease_s: float,
     attempts_max: int,
     served: Sequence[str] = (),
+    lane: Lane = EVERY_JOB,
+    on_exhausted: Callable[[Connection, Job], None] = _settle_nothing,
 ) -> Job | None:
     """Take the oldest job that waits or whose lease has run out; None when there is none.
 
@@ -94,6 +114,8 @@ def lease(
         lease_s: seconds until others may take the job over.
         attempts_max: executions of one job at most.
         served: workspaces that had their turn lately, the latest last: others come before them.
+        lane: the jobs that count.
+        on_exhausted: called in the same transaction with each job that fails so.
     """
     now = utc_now()
     is_free = or_(
@@ -102,7 +124,10 @@ def lease(
     )
     # Repeats the condition of the partial index, so that the planner of SQLite sees it.
     is_free = and_(text(UNFINISHED_JOB), is_free)
-    conn.execute(
+    if lane.job_types:
+        named = jobs.c.job_type.in_(sorted(lane.job_types))
+        is_free = and_(is_free, not_(named) if lane.is_rest else named)
+    exhausted = conn.execute(
         update(jobs)
         .where(is_free, jobs.c.attempts >= attempts_max)
         .values(
@@ -111,7 +136,10 @@ def lease(
             error_message=func.coalesce(jobs.c.error_message, EXHAUSTED_MESSAGE),
             **_NO_LEASE,
         )
+        .returning(*_COLUMNS)
     )
+    for failed in exhausted.mappings().all():
+        on_exhausted(conn, Job(**failed))
     oldest = (
         select(jobs.c.id)
         .where(is_free)
@@ -150,6 +178,18 @@ def heartbeat(conn: Connection, job: Job, lease_s: float, progress: dict[str, An
         update(jobs).where(_is_held(job)).values(lease_expires_at=expires_at, progress=progress)
     )
     return kept.rowcount == 1
+
+
+def renew(conn: Connection, job: Job) -> Job:
+    """Count the executions of a leased job anew: it has got further. Return it.
+
+    Raises:
+        Conflict: the lease is lost.
+    """
+    renewed = conn.execute(update(jobs).where(_is_held(job)).values(attempts=1))
+    if renewed.rowcount == 0:
+        raise Conflict(f"Job '{job.id}' is leased by somebody else")
+    return replace(job, attempts=1)
 
 
 def finish(

@@ -65,16 +65,20 @@ class DiscoveryStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """Owns workspaces and API tokens."""
+    """Owns workspaces and API tokens; ``number`` is how the Data API names it."""
 
     id: str
     name: str
     created_at: datetime
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The tenant: every other thing belongs to exactly one workspace."""
+    """The tenant: every other thing belongs to exactly one workspace.
+
+    ``number`` is how the Data API names it: there a workspace is a cluster.
+    """
 
     id: str
     organization_id: str
@@ -83,6 +87,7 @@ class Workspace:
     favorite: bool
     provision_status: str
     created_at: datetime
+    number: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,6 +226,47 @@ class Settings(BaseSettings):
         32 * MIB, ge=0, description="Memory for vectors of recent query texts, in bytes."
     )
 
+    document_size_max_bytes: int = Field(
+        100 * MIB, ge=1, description="Largest file of an entry, in bytes."
+    )
+    document_body_max_bytes: int = Field(
+        64 * MIB, ge=KIB, description="Largest JSON body of the Data API, in bytes."
+    )
+    document_concurrency: int = Field(
+        2 * _CORES, ge=1, description="Entries one server processes at once."
+    )
+    document_processes: int = Field(
+        _CORES, ge=1, description="Processes that read documents at once."
+    )
+    document_timeout_s: float = Field(
+        600.0, gt=0, description="Wall time of one stage of a document in its process, in seconds."
+    )
+    document_memory_bytes: int = Field(
+        GIB, ge=128 * MIB, description="Memory of one process that reads a document, in bytes."
+    )
+    document_failed_status: Literal["failed", "error"] = Field(
+        "failed",
+        description="What the Data API calls the status of an entry whose processing failed.",
+    )
+    document_merge_segments: int = Field(
+        8,
+        ge=2,
+        description="Segments of similar size that are merged into one.",
+    )
+    webhook_attempts_max: int = Field(5, ge=1, description="Tries to deliver one notification.")
+    webhook_retry_s: float = Field(
+        2.0,
+        ge=0,
+        description="Seconds before the second try to deliver a notification; four times as many "
+        "each time.",
+    )
+    webhook_timeout_s: float = Field(
+        10.0, gt=0, description="Seconds one delivery of a notification may take."
+    )
+    webhook_retain_days: float = Field(
+        30.0, gt=0, description="Days a notification is listed after its last try."
+    )
+
     job_concurrency: int = Field(2, ge=1, description="Jobs one server runs at once.")
     job_lease_s: float = Field(
         60.0, gt=0, description="Seconds without a heartbeat before a job is taken over."

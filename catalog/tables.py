@@ -44,7 +44,8 @@ SCHEDULED_CONNECTION = "next_refresh_at IS NOT NULL"
 SYNCING_TABLE = "sync_token IS NOT NULL"
 
 
-def _partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """Make an index of the rows that meet a trusted SQL condition."""
     condition = text(where)
     return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
 
@@ -53,8 +54,10 @@ organizations = Table(
     "organizations",
     metadata,
     Column("id", ORDERED_TEXT, primary_key=True),
+    Column("number", Integer),
     Column("name", ORDERED_TEXT, nullable=False, unique=True),
     Column("created_at", Instant, nullable=False),
+    Index("uq_organizations_number", "number", unique=True),
 )
 
 workspaces = Table(
@@ -62,6 +65,7 @@ workspaces = Table(
     metadata,
     Column("id", ORDERED_TEXT, primary_key=True),
     Column("organization_id", ORDERED_TEXT, ForeignKey("organizations.id"), nullable=False),
+    Column("number", Integer),
     Column("name", ORDERED_TEXT, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("favorite", Boolean, nullable=False),
@@ -69,6 +73,7 @@ workspaces = Table(
     Column("created_at", Instant, nullable=False),
     Column("deleted_at", Instant),
     Index(None, "organization_id", "created_at"),
+    Index("uq_workspaces_number", "number", unique=True),
 )
 
 tokens = Table(
@@ -82,7 +87,7 @@ tokens = Table(
     Column("scram_verifier", Text),
     Column("created_at", Instant, nullable=False),
     Column("revoked_at", Instant),
-    _partial_index(
+    partial_index(
         "uq_tokens_live_name", "organization_id", "name", where="revoked_at IS NULL", unique=True
     ),
 )
@@ -99,7 +104,7 @@ uploads = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Index(None, "workspace_id", "created_at", "id"),
-    _partial_index("ix_uploads_pending", "expires_at", where=PENDING_UPLOAD),
+    partial_index("ix_uploads_pending", "expires_at", where=PENDING_UPLOAD),
 )
 
 datasets = Table(
@@ -172,7 +177,7 @@ connections = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("workspace_id", "name"),
-    _partial_index("ix_connections_scheduled", "next_refresh_at", where=SCHEDULED_CONNECTION),
+    partial_index("ix_connections_scheduled", "next_refresh_at", where=SCHEDULED_CONNECTION),
 )
 
 # The lease of a sync is on the row of its table: of all servers one fetches, the others wait.
@@ -204,8 +209,8 @@ remote_tables = Table(
     Column("sync_expires_at", Instant),
     UniqueConstraint("connection_id", "schema_name", "table_name"),
     Index("ix_remote_tables_by_name", "workspace_id", "schema_name", "table_name", "connection_id"),
-    _partial_index("ix_remote_tables_version_id", "version_id", where="version_id IS NOT NULL"),
-    _partial_index("ix_remote_tables_syncing", "sync_owner", where=SYNCING_TABLE),
+    partial_index("ix_remote_tables_version_id", "version_id", where="version_id IS NOT NULL"),
+    partial_index("ix_remote_tables_syncing", "sync_owner", where=SYNCING_TABLE),
 )
 
 remote_table_files = Table(
@@ -269,14 +274,14 @@ query_runs = Table(
     Column("trace_id", Text),
     Column("database_id", Text),
     Index(None, "workspace_id", "created_at", "id"),
-    _partial_index(
+    partial_index(
         "ix_query_runs_saved_query",
         "workspace_id",
         "saved_query_id",
         "created_at",
         where="saved_query_id IS NOT NULL",
     ),
-    _partial_index("ix_query_runs_running", "owner", where=RUNNING_RUN),
+    partial_index("ix_query_runs_running", "owner", where=RUNNING_RUN),
 )
 
 results = Table(
@@ -297,9 +302,9 @@ results = Table(
     Column("inline_ipc", LargeBinary),
     Column("database_id", Text),
     Index(None, "workspace_id", "created_at", "id"),
-    _partial_index("ix_results_expiring", "expires_at", where="expires_at IS NOT NULL"),
-    _partial_index("ix_results_blob_key", "blob_key", where="blob_key IS NOT NULL"),
-    _partial_index("ix_results_unfinished", "created_at", where=UNFINISHED_RESULT),
+    partial_index("ix_results_expiring", "expires_at", where="expires_at IS NOT NULL"),
+    partial_index("ix_results_blob_key", "blob_key", where="blob_key IS NOT NULL"),
+    partial_index("ix_results_unfinished", "created_at", where=UNFINISHED_RESULT),
 )
 
 saved_queries = Table(
@@ -366,8 +371,8 @@ jobs = Table(
     Column("lease_owner", Text),
     Column("dedupe_key", ORDERED_TEXT),
     Index(None, "workspace_id", "created_at", "id"),
-    _partial_index("ix_jobs_unfinished", "created_at", "id", where=UNFINISHED_JOB),
-    _partial_index(
+    partial_index("ix_jobs_unfinished", "created_at", "id", where=UNFINISHED_JOB),
+    partial_index(
         "uq_jobs_dedupe_key", "workspace_id", "dedupe_key", where=UNFINISHED_JOB, unique=True
     ),
 )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Column, Connection, select
 
+from catalog.document_tables import document_files, document_segment_files
 from catalog.index_tables import embedding_files, index_files
 from catalog.tables import dataset_files, remote_table_files, results, uploads
 
@@ -14,6 +15,8 @@ _OWNERS: tuple[Column[str], ...] = (
     index_files.c.key,
     embedding_files.c.key,
     results.c.blob_key,
+    document_files.c.blob_key,
+    document_segment_files.c.key,
 )
 
 

@@ -6,15 +6,20 @@ names by now stays.
 
 from sqlalchemy import Connection, delete, select
 
+from catalog.document_tables import document_datasets
 from catalog.index_tables import embedding_providers
 from catalog.tables import connections, secrets
 
-_OWNERS = (connections, embedding_providers)
+_OWNERS = (
+    connections.c.secret_id,
+    embedding_providers.c.secret_id,
+    document_datasets.c.webhook_secret_id,
+)
 
 
 def drop_own_secret(conn: Connection, workspace_id: str, secret_id: str | None) -> None:
     """Delete the secret of a thing that no longer names it, unless something else does."""
-    unused = [~select(t.c.id).where(t.c.secret_id == secret_id).exists() for t in _OWNERS]
+    unused = [~select(named).where(named == secret_id).exists() for named in _OWNERS]
     conn.execute(
         delete(secrets).where(
             secrets.c.workspace_id == workspace_id, secrets.c.id == secret_id, *unused

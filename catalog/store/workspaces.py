@@ -3,7 +3,7 @@
 A deleted workspace keeps its rows but is never found again, so nothing below it can be reached.
 """
 
-from sqlalchemy import Connection, RowMapping, Select, select, update
+from sqlalchemy import Connection, RowMapping, ScalarSelect, Select, Table, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from catalog.errors import NotFound
@@ -25,8 +25,13 @@ def ensure_default(conn: Connection) -> Workspace:
     insert = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
     conn.execute(
         insert(organizations)
-        .values(id=new_id(IdKind.ORGANIZATION), name=DEFAULT_NAME, created_at=utc_now())
-        .on_conflict_do_nothing(index_elements=["name"])
+        .values(
+            id=new_id(IdKind.ORGANIZATION),
+            number=_next_number(organizations),
+            name=DEFAULT_NAME,
+            created_at=utc_now(),
+        )
+        .on_conflict_do_nothing()
     )
     # The lock lets one server create the workspace while the other waits to find it.
     organization_id = conn.scalars(
@@ -78,18 +83,30 @@ def create_workspace(conn: Connection, organization_id: str, *, name: str) -> Wo
     Raises:
         NotFound: there is no such organisation.
     """
+    # Of two servers that make a workspace at once, one waits here: their numbers differ.
+    conn.execute(select(organizations.c.id).order_by(organizations.c.id).with_for_update())
     get_organization(conn, organization_id)
-    workspace = Workspace(
-        id=new_id(IdKind.WORKSPACE),
-        organization_id=organization_id,
-        name=name,
-        active=True,
-        favorite=False,
-        provision_status="provisioned",
-        created_at=utc_now(),
+    values = {
+        "id": new_id(IdKind.WORKSPACE),
+        "organization_id": organization_id,
+        "number": _next_number(workspaces),
+        "name": name,
+        "active": True,
+        "favorite": False,
+        "provision_status": "provisioned",
+        "created_at": utc_now(),
+    }
+    made = conn.execute(workspaces.insert().values(values).returning(*_COLUMNS)).mappings()
+    return _workspace(made.one())
+
+
+def find_numbered(conn: Connection, organization_id: str, number: int) -> Workspace | None:
+    """Return the workspace of an organisation that has a number, or None."""
+    query = _live().where(
+        workspaces.c.organization_id == organization_id, workspaces.c.number == number
     )
-    conn.execute(workspaces.insert().values({c: getattr(workspace, c.name) for c in _COLUMNS}))
-    return workspace
+    row = conn.execute(query).mappings().first()
+    return None if row is None else _workspace(row)
 
 
 def delete_workspace(conn: Connection, organization_id: str, workspace_id: str) -> None:
@@ -128,6 +145,11 @@ def delete_workspace(conn: Connection, organization_id: str, workspace_id: str) 
             lease_token=None,
         )
     )
+
+
+def _next_number(table: Table) -> ScalarSelect[int]:
+    """Rows are never removed, so a number is never used again."""
+    return select(func.coalesce(func.max(table.c.number), 0) + 1).scalar_subquery()
 
 
 def _live() -> Select[tuple[object, ...]]:

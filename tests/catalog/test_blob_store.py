@@ -331,6 +331,16 @@ async def test_an_unreachable_bucket_is_unavailable_and_tells_no_secret(
     assert "canary-77aa" not in f"{caught.value!r} {caught.value.__cause__!r} {blobs!r}"
 
 
+async def test_a_folder_that_is_away_is_unavailable(tmp_path: Path) -> None:
+    blobs = open_blob_store(make_settings(tmp_path))
+    folder = tmp_path / "data" / "blobs"
+    folder.rename(tmp_path / "away")
+    with pytest.raises(Unavailable):
+        await blobs.ping()
+    (tmp_path / "away").rename(folder)
+    await blobs.ping()
+
+
 @pytest.mark.parametrize("url", ["http://bucket", "s3://", "bucket", "/folder"])
 def test_a_malformed_url_of_a_bucket_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(InvalidValue):

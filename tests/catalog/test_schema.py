@@ -42,7 +42,7 @@ async def test_migrations_make_the_partial_indexes(catalog_url: str, db: Databas
         metadata.create_all(connection)
         assert migrated == partial_indexes(connection)
     engines.dispose()
-    assert len(migrated) == 12
+    assert len(migrated) == 17
 
 
 async def test_every_table_of_a_tenant_is_indexed_by_workspace_first(db: Database) -> None:
