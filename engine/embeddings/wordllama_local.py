@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.embeddings.base import Vectors, check_dimensions, is_blank, unit_length
 from engine.embeddings.provider_config import BUILT_IN_DIMENSIONS, BUILT_IN_MODEL
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 _WEIGHTS = "weights/l2_supercat_256.safetensors"
 _TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
@@ -63,22 +66,37 @@ class WordEmbedder:
         return total
 
 
+def load() -> None:
+    """Load the model now: the forks of a process share what it has loaded."""
+    _load()
+
+
 def is_loaded() -> bool:
     """Tell whether this process has the model already."""
     return _load.cache_info().currsize > 0
 
 
 @cache
-def _load() -> _Model:
-    # Imported here: a server that embeds nothing does without both.
-    from safetensors.numpy import load_file  # noqa: PLC0415 - see above
+def open_tokenizer() -> "Tokenizer":
+    """Return what cuts a text into tokens, loaded once in a process, without padding or truncation."""
+    # Imported here: a server that embeds nothing does without it.
     from tokenizers import Tokenizer  # noqa: PLC0415 - see above
 
+    tokenizer = Tokenizer.from_file(str(_folder() / _TOKENIZER))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+@cache
+def _load() -> _Model:
+    from safetensors.numpy import load_file  # noqa: PLC0415 - as above
+
+    return _Model(open_tokenizer(), load_file(_folder() / _WEIGHTS)["embedding.weight"])
+
+
+def _folder() -> Path:
     found = find_spec("wordllama")  # without importing it
     assert found is not None, "wordllama is a dependency"
     assert found.origin is not None
-    folder = Path(found.origin).parent
-    tokenizer = Tokenizer.from_file(str(folder / _TOKENIZER))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return _Model(tokenizer, load_file(folder / _WEIGHTS)["embedding.weight"])
+    return Path(found.origin).parent

@@ -1,0 +1,1 @@
+"""Text to chunks, by headings and tokens."""

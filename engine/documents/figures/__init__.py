@@ -1,0 +1,1 @@
+"""Figures: kept by readers, linked to the text, converted to PNG."""

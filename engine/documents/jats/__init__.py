@@ -1,0 +1,1 @@
+"""JATS XML and MECA archives to structured Markdown."""

@@ -1,0 +1,1 @@
+"""Images and scanned pages to text."""

@@ -1,0 +1,1 @@
+"""Searches of documents by words, by meaning, and by both."""

@@ -1,0 +1,146 @@
+"""Marks in the texts of an entry the words that a search sought, those with typing errors too.
+
+Short texts are read word by word. A long one is too slow to read so: its words are looked up as
+plain pieces of text, and only where that fails, though the index says the word is there, all its different
+words are looked at; what is learned helps with the next text.
+
+The invariant: a mark is around a whole word that the search finds. The trap: nothing is escaped, like
+Meilisearch does: who shows it as HTML escapes it first, with other marks in between.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from unicodedata import normalize
+
+import pyarrow as pa
+
+from engine.documents.search.words import Sought, SoughtPhrase, SoughtWord
+from engine.indexes.analyzers import PLAIN, analyze, open_analyzer, separate_words
+from engine.indexes.snippets import Span, best_part, is_near, marked, widened
+
+MARKS = ("<mark>", "</mark>")
+SNIPPET_CHARS = 200
+_SHORT_CHARS = 2_000
+_SEEDS_CHARS_MIN = 3
+_PLACES_MAX = 100
+"""Of one word in one long text; the best part is found among them."""
+_READ_CHARS_MAX = 400_000
+_WORD = re.compile(r"[^\W_]+")
+_REST = re.compile(r"[^\W_]*")
+
+
+class Marker:
+    """Marks what one search sought."""
+
+    def __init__(self, sought: Sequence[Sought], language: str) -> None:
+        self._sought = sought
+        self._stemming, self._folding = open_analyzer(language), open_analyzer(PLAIN)
+        self._numbers: dict[str, int | None] = {}
+        self._seeds = [_first_seeds(each) for each in sought]
+
+    def whole(self, text: str) -> str | None:
+        """Mark all of a text; None when nothing is found. A long one is cut as by :meth:`part`."""
+        if len(text) > _SHORT_CHARS:
+            return self.part(text, range(len(self._sought)))
+        text = normalize("NFC", text)
+        spans = self._spans(text, range(len(self._sought)))
+        return marked(text, (0, len(text)), spans, MARKS) if spans else None
+
+    def part(self, text: str, numbers: Sequence[int]) -> str | None:
+        """Mark the part of a text with most of some words; None when none is found.
+
+        Args:
+            text: of any length.
+            numbers: places in the list of words: those that the index found in the text.
+        """
+        text = text if text.isascii() else normalize("NFC", text)
+        spans = self._spans(text, numbers)
+        if not spans:
+            return None
+        first, last = best_part(spans, SNIPPET_CHARS)
+        return marked(text, widened(text, first, last, SNIPPET_CHARS), spans, MARKS)
+
+    def _spans(self, text: str, numbers: Sequence[int]) -> list[Span]:
+        lowered = text.lower()
+        if len(lowered) != len(text):  # a letter that becomes two: places would be off
+            lowered = "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
+        spans = {number: self._places(lowered, number) for number in numbers}
+        missing = [
+            number
+            for number in numbers
+            if not spans[number] and isinstance(self._sought[number], SoughtWord)
+        ]
+        if missing and self._learn(lowered):
+            spans |= {number: self._places(lowered, number) for number in missing}
+        kept: list[Span] = []
+        for span in sorted(span for found in spans.values() for span in found):
+            if not kept or kept[-1].end <= span.start:
+                kept.append(span)
+        return kept
+
+    def _places(self, lowered: str, number: int) -> list[Span]:
+        """Find where a word is, as far as its seeds tell."""
+        is_phrase = isinstance(self._sought[number], SoughtPhrase)
+        found: list[Span] = []
+        for seed in self._seeds[number]:
+            at = lowered.find(seed)
+            while at >= 0 and len(found) < _PLACES_MAX:
+                end = at + len(seed)
+                rest = None if is_phrase else _REST.match(lowered, end)
+                end = end if rest is None else rest.end()
+                if is_phrase or not (at and lowered[at - 1].isalnum()):
+                    found.append(Span(at, end, number))
+                at = lowered.find(seed, end)
+        if is_phrase:
+            return found
+        self._know({lowered[span.start : span.end] for span in found})
+        return [span for span in found if self._numbers[lowered[span.start : span.end]] == number]
+
+    def _learn(self, lowered: str) -> bool:
+        """Look at all different words of a text; tell whether one is found by another seed now."""
+        words = set(_WORD.findall(lowered, 0, _READ_CHARS_MAX))
+        self._know(words)
+        is_new = False
+        for word in words:
+            number = self._numbers[word]
+            if number is not None and word not in self._seeds[number]:
+                self._seeds[number].append(word)
+                is_new = True
+        return is_new
+
+    def _know(self, words: Collection[str]) -> None:
+        """Say of words of a text which of the sought words finds each."""
+        fresh = [word for word in words if word not in self._numbers]
+        if not fresh:
+            return
+        separated = separate_words(pa.array(fresh, pa.large_string()))
+        for word, text in zip(fresh, separated, strict=True):
+            folded = [token.text for token in analyze(self._folding, text or "")]
+            stems = [token.text for token in analyze(self._stemming, text or "")]
+            found = (
+                number
+                for number, sought in enumerate(self._sought)
+                if isinstance(sought, SoughtWord) and _finds(sought, folded, stems)
+            )
+            self._numbers[word] = next(found, None)
+
+
+def _finds(sought: SoughtWord, folded: Sequence[str], stems: Sequence[str]) -> bool:
+    if sought.stem is not None and sought.stem in stems:
+        return True
+    return any(
+        word == sought.written
+        or (sought.is_beginning and word.startswith(sought.written))
+        or (sought.errors > 0 and is_near(sought.written, word, edits_max=sought.errors))
+        for word in folded
+    )
+
+
+def _first_seeds(sought: Sought) -> list[str]:
+    """Return pieces of text that words begin with which may be meant."""
+    if isinstance(sought, SoughtPhrase):
+        return [sought.written.lower()]
+    seeds = [sought.written]
+    if sought.stem is not None and len(sought.stem) >= _SEEDS_CHARS_MIN:
+        seeds.append(sought.stem)
+    return list(dict.fromkeys(seeds))

@@ -1,0 +1,1 @@
+"""Registered content in immutable segments: built, merged, and read as one."""
