@@ -8,7 +8,9 @@ The tree::
     │   │   ├── SqlEmpty
     │   │   ├── StatementForbidden  not a read-only statement, or more than one
     │   │   └── SqlTooComplex       longer, deeper or larger than the limits
-    │   └── DataInvalid             a file or inline content cannot become a table
+    │   ├── DataInvalid             a file or inline content cannot become a table
+    │   ├── DocumentInvalid         a file cannot be read as a document
+    │   └── WidthMismatch           a vector has not as many numbers as those it is compared with
     ├── PermissionDenied            the credential may not do this
     ├── NotFound                    unknown to this workspace
     ├── Conflict                    name taken, or a state forbids it
@@ -61,6 +63,14 @@ class SqlTooComplex(SqlInvalid):
 
 class DataInvalid(InvalidRequest):
     """The data cannot be read as a table."""
+
+
+class DocumentInvalid(InvalidRequest):
+    """The file cannot be read as a document."""
+
+
+class WidthMismatch(InvalidRequest):
+    """The vector has another width than those it is compared with."""
 
 
 class PermissionDenied(EngineError):

@@ -36,8 +36,10 @@ _COUNTED_FROM = 1000
 """Above this many rows it pays to count the matches first: tantivy makes room for the limit."""
 _PAGE_ROWS = 1 << 20
 """Hits are Python objects, some 150 bytes each, until they are arrays."""
-_ROW = "row"
-_ANALYZER = "words"
+ROW = "row"
+"""The field with the number of a row."""
+ANALYZER = "words"
+"""The tokenizer of the fields of columns, as a schema names it."""
 _FILES_OF_WRITERS = (".tantivy-meta.lock", ".tantivy-writer.lock", ".managed.json")
 
 Rows: TypeAlias = npt.NDArray[np.int64]
@@ -68,11 +70,9 @@ class Bm25Builder:
         """
         self._spec = spec
         self._folder = folder
-        index = tantivy.Index(_schema(spec), str(folder))
-        index.register_tokenizer(_ANALYZER, open_analyzer(spec.language))
-        heap_bytes = min(max(memory_bytes, WRITER_BYTES_MIN), WRITER_BYTES_MAX)
-        # A second thread gains nothing (Python feeds them) and costs a second segment.
-        self._writer: tantivy.IndexWriter | None = index.writer(heap_bytes, num_threads=1)
+        index = tantivy.Index(schema_of(spec).build(), str(folder))
+        index.register_tokenizer(ANALYZER, open_analyzer(spec.language))
+        self._writer: tantivy.IndexWriter | None = open_writer(index, memory_bytes)
 
     def add(self, batch: pa.RecordBatch | pa.Table, first_row: int) -> None:
         """Index rows; row ``i`` of the batch is row number ``first_row + i``.
@@ -80,7 +80,7 @@ class Bm25Builder:
         The columns hold strings, large strings, string views, or dictionaries of these.
         """
         columns = [batch.column(name).cast(pa.large_string()) for name in self._spec.columns]
-        texts = pa.table(columns, [_field(number) for number in range(len(columns))])
+        texts = pa.table(columns, [field_of(number) for number in range(len(columns))])
         rows_max = min(_SLICE_ROWS, _SLICE_BYTES * texts.num_rows // max(texts.nbytes, 1))
         for piece in texts.to_batches(max_chunksize=max(rows_max, 1)):
             self._add_rows(piece, first_row)
@@ -89,11 +89,8 @@ class Bm25Builder:
     def finish(self) -> None:
         """Write what is left and close: the folder is complete."""
         assert self._writer is not None
-        self._writer.commit()
-        self._writer.wait_merging_threads()
+        close_writer(self._writer, self._folder)
         self._writer = None
-        for name in _FILES_OF_WRITERS:
-            (self._folder / name).unlink(missing_ok=True)
 
     def _add_rows(self, batch: pa.RecordBatch, first_row: int) -> None:
         assert self._writer is not None
@@ -102,7 +99,7 @@ class Bm25Builder:
         add_document = self._writer.add_document
         for row, texts in enumerate(zip(*columns, strict=True), first_row):
             document = tantivy.Document()
-            document.add_integer(_ROW, row)
+            document.add_integer(ROW, row)
             for field, text in zip(fields, texts, strict=True):
                 if text:
                     document.add_text(field, text)
@@ -110,13 +107,26 @@ class Bm25Builder:
 
 
 class Bm25Index:
-    """A finished index, open for searches from one thread at a time."""
+    """A finished index, open for searches from one thread at a time.
 
-    def __init__(self, index: tantivy.Index, spec: Bm25Spec) -> None:
+    Attributes:
+        schema: of tantivy.
+        searcher: over all of it.
+    """
+
+    def __init__(self, index: tantivy.Index, spec: Bm25Spec, bases: Rows | None = None) -> None:
+        """Begin searches.
+
+        Args:
+            index: open.
+            spec: the builder's.
+            bases: for each segment of tantivy what is added to the numbers of its rows; by default 0.
+        """
         self._spec = spec
-        self._schema = index.schema
-        self._searcher = index.searcher()
-        self._fields = {column: _field(number) for number, column in enumerate(spec.columns)}
+        self._bases = bases
+        self.schema = index.schema
+        self.searcher = index.searcher()
+        self._fields = {column: field_of(number) for number, column in enumerate(spec.columns)}
 
     @classmethod
     def open(cls, folder: Path, spec: Bm25Spec, scratch: Path) -> "Bm25Index":
@@ -141,7 +151,7 @@ class Bm25Index:
     @property
     def row_count(self) -> int:
         """How many rows are indexed, with or without words."""
-        return self._searcher.num_docs
+        return self.searcher.num_docs
 
     def search(self, query: str, *, columns: Sequence[str] | None = None, limit: int) -> Hits:
         """Find the rows that match a text best.
@@ -161,11 +171,11 @@ class Bm25Index:
         for column in searched:
             if column not in self._fields:
                 raise InvalidRequest(f"Column {column!r} is not in this full-text index.")
-        target = SearchTarget(self._schema, self._fields, searched, self._spec.language)
+        target = SearchTarget(self.schema, self._fields, searched, self._spec.language)
         built = build_query(parse(query, self._fields), target)
         limit = 0 if built is None else min(limit, self.row_count)
         if built is not None and limit > _COUNTED_FROM:
-            found: Any = self._searcher.search(built, 1)  # the stubs lack the count
+            found: Any = self.searcher.search(built, 1)  # the stubs lack the count
             limit = min(limit, found.count)
         if built is None or limit < 1:
             return Hits(np.empty(0, np.int64), np.empty(0, np.float32))
@@ -178,18 +188,41 @@ class Bm25Index:
         return Hits(rows[order], scores[order])
 
     def _page(self, query: tantivy.Query, offset: int, limit: int) -> tuple[Rows, Scores]:
-        hits = self._searcher.search(query, limit, count=False, offset=offset).hits
-        rows = self._searcher.fast_field_values(_ROW, [address for _, address in hits])
-        return np.array(rows, np.int64), np.array([score for score, _ in hits], np.float32)
+        hits = self.searcher.search(query, limit, count=False, offset=offset).hits
+        rows = self.rows_at([address for _, address in hits])
+        return rows, np.array([score for score, _ in hits], np.float32)
+
+    def rows_at(self, addresses: list[tantivy.DocAddress]) -> Rows:
+        """Return the numbers of the rows of documents that a search of tantivy found."""
+        rows = np.array(self.searcher.fast_field_values(ROW, addresses), np.int64)
+        if self._bases is None or not addresses:
+            return rows
+        return rows + self._bases[[address.segment_ord for address in addresses]]
 
 
-def _field(number: int) -> str:
+def field_of(number: int) -> str:
     """Return the tantivy field of a column; a name of a column may be any text, a field's not."""
     return f"c{number}"
 
 
-def _schema(spec: Bm25Spec) -> tantivy.Schema:
-    builder = tantivy.SchemaBuilder().add_integer_field(_ROW, fast=True)
+def schema_of(spec: Bm25Spec) -> tantivy.SchemaBuilder:
+    """Begin the schema of an index: the fields of its rows and columns."""
+    builder = tantivy.SchemaBuilder().add_integer_field(ROW, fast=True)
     for number in range(len(spec.columns)):
-        builder = builder.add_text_field(_field(number), tokenizer_name=_ANALYZER)
-    return builder.build()
+        builder = builder.add_text_field(field_of(number), tokenizer_name=ANALYZER)
+    return builder
+
+
+def open_writer(index: tantivy.Index, memory_bytes: int) -> tantivy.IndexWriter:
+    """Open what writes an index, with about so much memory for the words that wait."""
+    heap_bytes = min(max(memory_bytes, WRITER_BYTES_MIN), WRITER_BYTES_MAX)
+    # A second thread gains nothing (Python feeds them) and costs a second segment.
+    return index.writer(heap_bytes, num_threads=1)
+
+
+def close_writer(writer: tantivy.IndexWriter, folder: Path) -> None:
+    """Write what waits, and leave nothing but the index in its folder."""
+    writer.commit()
+    writer.wait_merging_threads()
+    for name in _FILES_OF_WRITERS:
+        (folder / name).unlink(missing_ok=True)

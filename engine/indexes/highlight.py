@@ -11,10 +11,7 @@ marks that no text has, escapes, and then replaces the marks. And a snippet is c
 text (Unicode NFC), which may differ in bytes from the one given.
 """
 
-import re
-from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -32,23 +29,12 @@ from engine.indexes.analyzers import (
     open_analyzer,
     separate_words,
 )
+from engine.indexes.snippets import Span, best_part, is_near, marked, widened
 from engine.indexes.text_query import Match, Sought, analyze_terms, parse, terms
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 
 _SLICE_ROWS = 64
-_ELLIPSIS = "…"
-_GAP = re.compile(r"\s+")
-_LAST_GAP = re.compile(r"(?<!\s)\s++\S*+\Z")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Span:
-    """A found word: where it is in the text, and the number of the term that finds it."""
-
-    start: int
-    end: int
-    term: int
 
 
 def highlight(
@@ -86,9 +72,9 @@ def highlight(
             if text is None:
                 snippets.append(None)
                 continue
-            first, last = _best_part(spans, chars_max)
-            bounds = _widened(text, first, last, chars_max)
-            snippets.append(_marked(text, bounds, spans, before, after))
+            first, last = best_part(spans, chars_max)
+            bounds = widened(text, first, last, chars_max)
+            snippets.append(marked(text, bounds, spans, (before, after)))
     return pa.array(snippets, pa.string())
 
 
@@ -112,7 +98,7 @@ class _Finder:
             (self._phrases if is_phrase else self._single).append((number, sought))
         self._terms_of_stems: dict[str, int | None] = {}
 
-    def find(self, texts: Texts) -> Iterator[list[_Span]]:
+    def find(self, texts: Texts) -> Iterator[list[Span]]:
         """Yield the spans of each text in order; none overlap."""
         if not self._phrases and not self._single:
             yield from ([] for _ in range(len(texts)))
@@ -120,7 +106,7 @@ class _Finder:
         for separated in separate_words(texts):
             tokens = list(analyze(self._analyzer, separated or ""))
             spans = [
-                _Span(token.start, token.end, term)
+                Span(token.start, token.end, term)
                 for token in tokens
                 if (term := self._term_of(token.text)) is not None
             ]
@@ -135,7 +121,7 @@ class _Finder:
             self._terms_of_stems[stem] = next(found, None)
         return self._terms_of_stems[stem]
 
-    def _spans_of_phrases(self, tokens: Sequence[Token]) -> Iterator[_Span]:
+    def _spans_of_phrases(self, tokens: Sequence[Token]) -> Iterator[Span]:
         of_position = {token.position: token for token in tokens}
         positions: dict[str, list[int]] = {}
         for token in tokens:
@@ -144,7 +130,7 @@ class _Finder:
             if all(word in positions for _, word in sought.words):
                 for position in _positions_of_phrase(sought, positions):
                     token = of_position[position]
-                    yield _Span(token.start, token.end, number)
+                    yield Span(token.start, token.end, number)
 
 
 def _wanted(query: str, language: str) -> list[Sought]:
@@ -164,27 +150,8 @@ def _finds(sought: Sought, stem: str) -> bool:
         return stem.startswith(sought.folded)
     wanted = (sought.folded, *(word for _, word in sought.words))
     return sought.match is Match.FUZZY and any(
-        _is_near(word, stem, edits_max=sought.distance) for word in wanted
+        is_near(word, stem, edits_max=sought.distance) for word in wanted
     )
-
-
-def _is_near(word: str, other: str, *, edits_max: int) -> bool:
-    """Say whether so many edits make one word of the other; two letters may change places."""
-    if abs(len(word) - len(other)) > edits_max:
-        return False
-    older: list[int] = []
-    last = list(range(len(other) + 1))
-    for at, letter in enumerate(word):
-        row = [at + 1]
-        for place, opposite in enumerate(other):
-            edits = min(last[place + 1] + 1, row[place] + 1, last[place] + (letter != opposite))
-            if at and place and letter == other[place - 1] and opposite == word[at - 1]:
-                edits = min(edits, older[place - 1] + 1)
-            row.append(edits)
-        if min(row) > edits_max and min(last) >= edits_max:
-            return False
-        older, last = last, row
-    return last[-1] <= edits_max
 
 
 def _positions_of_phrase(sought: Sought, positions_of: Mapping[str, list[int]]) -> list[int]:
@@ -216,52 +183,3 @@ def _any_ahead(flags: Flags, count: int) -> Flags:
     before = np.concatenate((np.zeros(1, np.int64), np.cumsum(flags, dtype=np.int64)))
     ends = np.minimum(np.arange(len(flags)) + count + 1, len(flags))
     return before[ends] > before[:-1]
-
-
-def _best_part(spans: Sequence[_Span], chars_max: int) -> tuple[int, int]:
-    """Return where the first and best run of spans begins and ends that is not too long."""
-    inside: Counter[int] = Counter()
-    best, bounds, left = (0, 0), (0, 0), 0
-    for right, span in enumerate(spans):
-        inside[span.term] += 1
-        while left < right and span.end - spans[left].start > chars_max:
-            term = spans[left].term
-            inside[term] -= 1
-            if not inside[term]:
-                del inside[term]
-            left += 1
-        if (len(inside), right - left) > best:
-            best, bounds = (len(inside), right - left), (spans[left].start, span.end)
-    return bounds
-
-
-def _widened(text: str, first: int, last: int, chars_max: int) -> tuple[int, int]:
-    """Add as much of the text on both sides as there is room for, up to where a word ends."""
-    spare = max(0, chars_max - (last - first))
-    start = max(0, first - spare // 2)
-    end = min(len(text), start + max(chars_max, last - start))
-    start = max(0, min(start, end - chars_max))
-    if start and not text[start - 1].isspace() and (gap := _GAP.search(text, start, first)):
-        start = gap.end()
-    if end < len(text) and not text[end].isspace() and (gap := _LAST_GAP.search(text, last, end)):
-        end = gap.start()
-    return start, end
-
-
-def _marked(
-    text: str, bounds: tuple[int, int], spans: Sequence[_Span], before: str, after: str
-) -> str:
-    """Cut a snippet; spans that touch (the characters of a Chinese word) share a mark."""
-    start, end = bounds
-    marks: list[tuple[int, int]] = []
-    for span in spans:
-        if marks and marks[-1][1] == span.start and span.end <= end:
-            marks[-1] = (marks[-1][0], span.end)
-        elif start <= span.start and span.end <= end:
-            marks.append((span.start, span.end))
-    parts = [_ELLIPSIS] if start else []
-    for first, last in marks:
-        parts += (text[start:first], before, text[first:last], after)
-        start = last
-    parts += (text[start:end], _ELLIPSIS if end < len(text) else "")
-    return "".join(parts)

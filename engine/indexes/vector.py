@@ -212,6 +212,16 @@ class VectorIndex:
         """The vectors, (row_count, dimensions), mapped from the file."""
         return self._all.matrix
 
+    @property
+    def rows(self) -> Ints:
+        """The row number of each vector."""
+        return np.arange(self.row_count) if self._rows is None else self._rows
+
+    @property
+    def vector_set(self) -> VectorSet:
+        """The vectors, for exact searches."""
+        return self._all
+
     def search(
         self,
         query: npt.NDArray[Any],
@@ -235,7 +245,7 @@ class VectorIndex:
             InvalidRequest: the query has other dimensions than the index, or a number that is not
                 finite or too large for float32.
         """
-        query = self._checked(query)
+        query = check_query(query, self._facts.spec.dimensions)
         chosen = None
         if within is not None:
             assert len(within) == self._facts.table_rows, "one value for each row of the table"
@@ -253,17 +263,20 @@ class VectorIndex:
         positions, values = found
         return Hits(positions if self._rows is None else self._rows[positions], values)
 
-    def _checked(self, query: npt.NDArray[Any]) -> Floats:
-        if query.shape != (self._facts.spec.dimensions,):
-            widths = f"{query.size} dimensions, the index {self._facts.spec.dimensions}"
-            raise InvalidRequest(f"The query has {widths}")
-        with np.errstate(over="ignore"):
-            floats = query.astype(np.float32)
-        if not np.isfinite(floats).all():
-            raise InvalidRequest(
-                "The query has a number that is not finite or too large for float32"
-            )
-        return floats
+
+def check_query(query: npt.NDArray[Any], dimensions: int) -> Floats:
+    """Return a query as 32-bit floats.
+
+    Raises:
+        InvalidRequest: it has other dimensions, or a number that is not finite or too large.
+    """
+    if query.shape != (dimensions,):
+        raise InvalidRequest(f"The query has {query.size} dimensions, the index {dimensions}")
+    with np.errstate(over="ignore"):
+        floats = query.astype(np.float32)
+    if not np.isfinite(floats).all():
+        raise InvalidRequest("The query has a number that is not finite or too large for float32")
+    return floats
 
 
 @dataclass(frozen=True, slots=True)

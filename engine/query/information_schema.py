@@ -1,7 +1,7 @@
 """SQL's information_schema of one workspace, built from the catalog alone.
 
 Three Arrow tables with Postgres' column names. Everything SQL can name is in them: datasets in the
-version SQL reads, the newest kept results, and these views themselves. Two traps: a workspace keeps a
+version SQL reads, documents, the newest kept results, and these views themselves. Two traps: a workspace keeps a
 result per query, so only the newest are listed (all of them can be read); and the types of a result
 are in its file, which a listing must not open, so its columns have no ``data_type``.
 """
@@ -29,6 +29,7 @@ from engine.query.views import (
     schemata_table,
 )
 from engine.service.context import Caller, Engine
+from engine.service.documents.tables import DOCUMENTS, list_document_tables
 
 DATASETS_CATALOG = "datasets"
 RESULTS_CATALOG = "hotdata"
@@ -56,6 +57,10 @@ def read_entries(conn: Connection, workspace_id: str) -> tuple[Entry, ...]:
             for dataset, version in datasets
         ),
         *(_result_entry(result) for result in results),
+        *(
+            Entry(DOCUMENTS, slug, table, BASE_TABLE, describe_columns(schema))
+            for slug, table, schema in list_document_tables(conn, workspace_id)
+        ),
         *_view_entries(DATASETS_CATALOG),
         *_view_entries(RESULTS_CATALOG),
     ]

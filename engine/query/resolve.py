@@ -1,8 +1,8 @@
 """Finds the rows behind a name of SQL, for one workspace and nobody else.
 
 Names: ``<catalog>.<schema>.<table>``, with the statement's default catalog and schema for what is
-left out; ``datasets.<table>`` and ``results.<id>`` are also accepted in two parts. Any other catalog
-is a connection. What the workspace may not see is not found, exactly like what does not exist.
+left out; ``datasets.<table>`` and ``results.<id>`` are also accepted in two parts. The catalog
+``documents`` has the document datasets as schemas; any other catalog is a connection. What the workspace may not see is not found, exactly like what does not exist.
 
 Nothing here touches a source: a remote table whose rows are not here yet comes back as wanted, with
 its shape, and whoever runs the statement has it synced first (:mod:`engine.service.sync`).
@@ -11,6 +11,7 @@ its shape, and whoever runs the statement has it synced first (:mod:`engine.serv
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -28,6 +29,7 @@ from engine.arrow_types import read_schema
 from engine.query import information_schema
 from engine.query.bind_indexes import bind_indexes
 from engine.service.context import Caller, Engine
+from engine.service.documents.tables import DOCUMENTS, bind_documents
 from engine.workers.tasks import TableBinding
 
 DATASETS = "datasets"
@@ -140,6 +142,8 @@ async def _resolve(
             return result
     if catalog == DATASETS:
         return await _dataset(engine, caller, catalog, schema, table)
+    if catalog == DOCUMENTS:
+        return await bind_documents(engine, caller, schema, table)
     # `datasets.cars` and `results.rslt…` in two parts: the first names a catalog, not a schema.
     if len(name) == _PARTS - 1 and schema == DATASETS:
         return await _dataset(engine, caller, catalog, schema, table, stored_schema=MAIN)
@@ -173,14 +177,8 @@ async def _find_remote(
 ) -> FoundTable | None:
     """Find a remote table; remembered while nothing in the catalog changes."""
     key = (workspace_id, catalog, schema, table)
-    changes = engine.db.changes
-    kept = engine.remote_tables.get(key)
-    if kept is not None and kept[0] == changes:
-        return kept[1]
-    found = await engine.db.read(remote_table_store.find_table, *key)
-    if changes is not None:
-        engine.remote_tables.put(key, (changes, found))
-    return found
+    read = partial(engine.db.read, remote_table_store.find_table, *key)
+    return await engine.remembered(engine.remote_tables, key, read)
 
 
 def _qualify(name: tuple[str, ...], defaults: tuple[str, str]) -> tuple[str, str, str]:
@@ -228,14 +226,8 @@ async def _find_version(
 ) -> tuple[DatasetVersion, tuple[BuiltIndex, ...]] | None:
     """Find what SQL reads of a dataset; remembered while nothing in the catalog changes."""
     key = (workspace_id, schema, table)
-    changes = engine.db.changes
-    kept = engine.versions.get(key)
-    if kept is not None and kept[0] == changes:
-        return kept[1]
-    found = await engine.db.read(_read_version, workspace_id, schema, table)
-    if changes is not None:
-        engine.versions.put(key, (changes, found))
-    return found
+    read = partial(engine.db.read, _read_version, *key)
+    return await engine.remembered(engine.versions, key, read)
 
 
 def _read_version(

@@ -64,7 +64,7 @@ def find_bm25(binding: TableBinding, columns: str) -> tuple[IndexBinding, list[s
 
 def _ready(binding: TableBinding, found: Sequence[IndexBinding]) -> IndexBinding:
     ready = [index for index in found if index.folder is not None]
-    if ready and binding.rows is not None:
+    if ready and (binding.rows is not None or binding.documents is not None):
         return min(ready, key=lambda index: len(index.columns))
     raise not_ready(found[0])
 

@@ -17,10 +17,13 @@ from typing import Any, assert_never
 import pyarrow as pa
 
 from engine.datasets.load import LoadSpec, load_file
+from engine.documents.search.answer import search_documents
+from engine.documents.segments.build import build_segment
 from engine.workers.catalog_statement import run_catalog_statement
 from engine.workers.channel import Channel, ParentGone
 from engine.workers.classify import classify_statement
 from engine.workers.describe import describe_statement
+from engine.workers.document_tasks import DocumentSearchTask, SegmentTask
 from engine.workers.failures import as_engine_error, dump_failure
 from engine.workers.frames import Kind
 from engine.workers.index_build import build_indexes
@@ -83,8 +86,6 @@ def _do(task: Task, channel: Channel, sessions: Sessions) -> None:
             _run_query(task, channel, sessions)
         case ReadTask():
             read_rows(task, channel)
-        case LoadTask():
-            channel.send_json(Kind.DONE, _load(task, channel))
         case ClassifyTask():
             channel.send_json(Kind.DONE, classify_statement(task, channel, sessions))
         case DescribeTask():
@@ -93,10 +94,24 @@ def _do(task: Task, channel: Channel, sessions: Sessions) -> None:
             channel.send_json(Kind.DONE, plan_live(task, channel, sessions))
         case ProfileTask():
             channel.send_json(Kind.DONE, profile_table(task, sessions))
+        case DocumentSearchTask():
+            channel.send_json(Kind.DONE, search_documents(task, sessions.indexes.segments))
+        case _:
+            channel.send_json(Kind.DONE, _make_files(task, channel, sessions))
+
+
+def _make_files(
+    task: LoadTask | TextsTask | IndexTask | SegmentTask, channel: Channel, sessions: Sessions
+) -> dict[str, Any]:
+    match task:
+        case LoadTask():
+            return _load(task, channel)
         case TextsTask():
-            channel.send_json(Kind.DONE, collect_texts(task, _reporter(channel)))
+            return collect_texts(task, _reporter(channel))
         case IndexTask():
-            channel.send_json(Kind.DONE, build_indexes(task, sessions, _reporter(channel)))
+            return build_indexes(task, sessions, _reporter(channel))
+        case SegmentTask():
+            return build_segment(task, _reporter(channel))
         case _:
             assert_never(task)
 

@@ -53,7 +53,8 @@ def use_indexes(
     ]
     for binding, provider in swaps:
         sessions.swap(context, binding, provider)
-    return bool(functions.calls or swaps)
+    was_withheld = sessions.restore(context, [binding for binding, _ in swaps])
+    return bool(functions.calls or swaps or was_withheld)
 
 
 def _offers(table: TableBinding) -> bool:

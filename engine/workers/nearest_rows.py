@@ -22,6 +22,7 @@ from engine.workers.plan_paths import FirstRows, ScanPath, column_of
 from engine.workers.scalar_functions import DISTANCES
 from engine.workers.search_arguments import K_MAX, vector_of
 from engine.workers.search_functions import found_rows
+from engine.workers.segment_rows import row_files
 from engine.workers.session import Sessions
 from engine.workers.tasks import IndexBinding, TableBinding
 
@@ -94,12 +95,12 @@ def _find_rows(
     binding: TableBinding, nearest: _Nearest, path: ScanPath, sessions: Sessions
 ) -> Table | None:
     """Return the nearest of the rows that pass the filter; None when the table must be asked."""
-    assert binding.rows is not None
-    opened = sessions.indexes.vector(nearest.index)
     within = _passing(binding, path, sessions) if path.predicates else None
     if path.predicates and within is None:
         return None
-    hits = opened.search(nearest.vector, nearest.count, within=within)
+    hits = sessions.indexes.find_nearest(
+        binding, nearest.index, nearest.vector, nearest.count, within
+    )
     if len(hits.rows) < nearest.count:  # what has no vector comes last, and is not in the index
         return None
     rows = found_rows(sessions.indexes, binding, hits, path.columns)
@@ -112,16 +113,11 @@ def _passing(binding: TableBinding, scan: ScanPath, sessions: Sessions) -> np.nd
 
     The files of the table tell it soonest; only the rows by number have generated columns.
     """
-    assert binding.folder is not None
-    assert binding.rows is not None
     if any(_VOLATILE.search(str(term)) for term in scan.predicates):
         return None  # the statement filters what is left once more, by other values
-    files = sorted(
-        map(str, Path(binding.folder).glob("*.parquet")), key=lambda path: (len(path), path)
-    )
     passes = reduce(operator.and_, map(Expr, scan.predicates))
     marked = f.coalesce(passes, lit(value=False)).alias("passes")
-    for paths in (files, [binding.rows]):
+    for paths in _row_files(binding):
         try:
             parts = [
                 part.to_pyarrow().column(0).to_numpy(zero_copy_only=False)
@@ -132,3 +128,13 @@ def _passing(binding: TableBinding, scan: ScanPath, sessions: Sessions) -> np.nd
             continue
         return np.concatenate([np.zeros(0, dtype=bool), *parts])
     return None
+
+
+def _row_files(binding: TableBinding) -> tuple[list[str], list[str]]:
+    """Name the files with all rows in the order of their numbers: for SQL, and with generated columns."""
+    if binding.documents is not None:
+        return row_files(binding)
+    assert binding.folder is not None
+    assert binding.rows is not None
+    paths = map(str, Path(binding.folder).glob("*.parquet"))
+    return sorted(paths, key=lambda path: (len(path), path)), [binding.rows]

@@ -229,12 +229,12 @@ class SearchFunctions:
         index, names = find_bm25(binding, text_of(columns, "column"))
         k = count_of(rest[0]) if rest else None
         text = text_of(query, "query")
-        opened = self._indexes.bm25(index)
         self.scalars.language = index.language or DEFAULT_LANGUAGE
 
         def find(limit: int | None) -> Hits:
             most = least_of(k, limit)
-            hits = opened.search(text, columns=names, limit=ROWS_MAX + 1 if most is None else most)
+            limit = ROWS_MAX + 1 if most is None else most
+            hits = self._indexes.find_words(binding, index, text, names, limit)
             if most is None and len(hits.rows) > ROWS_MAX:
                 raise ResourceExhausted(
                     f"bm25_search finds more than {ROWS_MAX} rows. Say how many of the best are "
@@ -254,7 +254,7 @@ class SearchFunctions:
 
         def find(limit: int | None) -> Hits:
             vector = self._query_vector(index, query)
-            return self._indexes.vector(index).search(vector, least_of(k, limit) or 0)
+            return self._indexes.find_nearest(binding, index, vector, least_of(k, limit) or 0)
 
         return self._new_call("vector_search", binding, index, "_distance", find)
 
@@ -276,8 +276,9 @@ class SearchFunctions:
 
         def find(limit: int | None) -> Hits:
             depth = max(_FUSED_MIN, _FUSED_TIMES * k)
-            near = self._indexes.vector(vector).search(self._query_vector(vector, text), depth)
-            named = self._indexes.bm25(bm25).search(text, columns=names, limit=depth)
+            numbers = self._query_vector(vector, text)
+            near = self._indexes.find_nearest(binding, vector, numbers, depth)
+            named = self._indexes.find_words(binding, bm25, text, names, depth)
             return fuse(named, near, share=alpha, limit=least_of(k, limit) or 0)
 
         return self._new_call("hybrid_search", binding, vector, "score", find)
@@ -334,10 +335,9 @@ def found_rows(
         hits: which rows.
         columns: that are read; the others hold nulls. None = all are.
     """
-    assert table.rows is not None
     fields = found_fields(indexes, table)
     read = [field.name for field in fields if columns is None or field.name in columns]
-    taken = indexes.rows(table.rows).take(hits.rows, read)
+    taken = indexes.rows_of(table).take(hits.rows, read)
     arrays = [
         taken.column(field.name) if field.name in read else pa.nulls(len(hits.rows), field.type)
         for field in fields
@@ -347,8 +347,7 @@ def found_rows(
 
 def found_fields(indexes: OpenIndexes, table: TableBinding) -> "list[pa.Field[Any]]":
     """Return the columns of rows by number."""
-    assert table.rows is not None
-    schema = indexes.rows(table.rows).schema
+    schema = indexes.rows_of(table).schema
     names = indexes.visible(table)
     return [schema.field(name).remove_metadata().with_nullable(True) for name in names]
 

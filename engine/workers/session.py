@@ -9,18 +9,17 @@ into that of the first context that scans it, and any other would read them for 
 providers are never shared, and the contexts are few: a cache may hold 50 MB.
 
 While a statement is planned, an index may stand in for a table (:meth:`Sessions.swap`): it has the same
-rows, or all that the statement can need of them.
+rows, or all that the statement can need of them. A table of segments that may be ordered by distance has
+no rows at all at first: only so its plan shows what is asked of it, before :meth:`Sessions.restore`.
 
 Files are reached through an object store rooted at the data folder, so plans and errors show
 ``datasets/…``, never a path of the machine.
 """
 
 import os
-import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -29,14 +28,13 @@ from datafusion import DataFrame, RuntimeEnvBuilder, SessionConfig, SessionConte
 from datafusion.catalog import Catalog, Schema, Table
 from datafusion.object_store import LocalFileSystem
 
-from engine.errors import Unavailable
-from engine.query.parse import names_all_columns
+from engine.indexes.row_store import plain_schema
 from engine.query.sql_text import quoted_name
-from engine.query.tokens import body_start, words_of
-from engine.workers.distance_sql import has_vector_distance
 from engine.workers.open_indexes import OpenIndexes
 from engine.workers.plan_paths import ScanName
 from engine.workers.search_functions import SearchFunctions
+from engine.workers.segment_rows import columns_of, may_use_distance, union_rows
+from engine.workers.table_files import as_read, check_files
 from engine.workers.tasks import ScanMode, TableBinding
 
 STORE_URL = "tidemill://data/"
@@ -47,7 +45,6 @@ _FIRST_RUNTIME_BYTES = 256 * 1024 * 1024
 _POOL_SHARE = 0.75
 
 
-_DESCRIBES = re.compile(r"\s*DESC(?:RIBE)?\b", re.IGNORECASE)
 READ_ONLY = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
 
 
@@ -78,6 +75,7 @@ class _Room:
         self.defaults = defaults
         self.tables: tuple[TableBinding, ...] = ()
         self.is_swapped = False
+        self.withheld: list[TableBinding] = []
         self.sql = ""
         self.providers = _Providers()
 
@@ -87,6 +85,7 @@ class _Room:
             _schema_of(self.context, catalog, schema).deregister_table(table)
         self.tables = ()
         self.is_swapped = False
+        self.withheld = []
 
 
 class Sessions:
@@ -139,19 +138,20 @@ class Sessions:
         self._rooms.move_to_end(key)
         room.sql = sql
         room.functions.know_spellings(room.context, sql)
-        chosen = tuple(_as_read(binding, sql) for binding in tables)
-        if room.is_swapped or room.tables != chosen:
+        chosen = tuple(as_read(binding, sql) for binding in tables)
+        is_kept = room.tables == chosen and not room.is_swapped
+        if not is_kept or any(may_use_distance(binding, sql) for binding in chosen):
             room.clear()
             self._register(room, chosen)
         else:
             for binding in chosen:
-                _check_files(binding)
+                check_files(binding)
         return room.context
 
     def bind(self, context: SessionContext, tables: Sequence[TableBinding]) -> None:
         """Make more tables known to a context, for this query alone."""
         room = self._room_of(context)
-        self._register(room, [_as_read(binding, room.sql) for binding in tables])
+        self._register(room, [as_read(binding, room.sql) for binding in tables])
 
     def tables_of(self, context: SessionContext) -> tuple[TableBinding, ...]:
         """Return what a context knows now."""
@@ -184,7 +184,16 @@ class Sessions:
         room = self._room_of(context)
         tables = room.tables
         room.clear()
-        self._register(room, tables)
+        self._register(room, tables, may_withhold=False)
+
+    def restore(self, context: SessionContext, swapped: Sequence[TableBinding]) -> bool:
+        """Give withheld tables their rows, but for those that something stands for; tell of any."""
+        room = self._room_of(context)
+        withheld, room.withheld = room.withheld, []
+        for binding in withheld:
+            if binding not in swapped:
+                self.swap(context, binding, self._provider(room, binding))
+        return bool(withheld)
 
     def name_rows(self, name: str, rows: pa.Table) -> DataFrame:
         """Make rows readable under a name that plans show."""
@@ -228,10 +237,19 @@ class Sessions:
     def _room_of(self, context: SessionContext) -> _Room:
         return next(room for room in self._rooms.values() if room.context is context)
 
-    def _register(self, room: _Room, tables: Sequence[TableBinding]) -> None:
+    def _register(
+        self, room: _Room, tables: Sequence[TableBinding], *, may_withhold: bool = True
+    ) -> None:
         for binding in tables:
             schema = _schema_of(room.context, binding.catalog, binding.schema)
-            schema.register_table(binding.table, self._provider(room, binding))
+            if may_withhold and may_use_distance(binding, room.sql):
+                check_files(binding)
+                provider = self._no_rows(binding)
+                room.withheld.append(binding)
+                room.is_swapped = True
+            else:
+                provider = self._provider(room, binding)
+            schema.register_table(binding.table, provider)
             room.tables = (*room.tables, binding)
 
     def _runtime_of(self, memory_bytes: int | None) -> RuntimeEnvBuilder:
@@ -255,7 +273,10 @@ class Sessions:
         return self._runtime
 
     def _provider(self, room: _Room, binding: TableBinding) -> Table:
-        _check_files(binding)
+        check_files(binding)
+        if binding.documents is not None:
+            rows = union_rows(binding.documents, partial(self._read_kept, room, binding))
+            return self._no_rows(binding) if rows is None else rows.into_view()
         stored = self._stored(room, binding)
         if stored is not None and binding.file is not None and binding.file == binding.rows:
             return self._visible(binding, stored)
@@ -267,16 +288,28 @@ class Sessions:
         both = self._keeper.read_table(stored).union(self._keeper.read_table(given))
         return both.into_view()
 
+    def _read_kept(self, room: _Room, binding: TableBinding, path: str) -> DataFrame:
+        rows = room.providers.get(path, partial(self._read, path, False))
+        return self._named(binding, rows)
+
+    def _no_rows(self, binding: TableBinding) -> Table:
+        assert binding.documents is not None
+        name = self._new_name()
+        empty = pa.RecordBatch.from_pylist([], columns_of(binding.documents))
+        self._keeper.register_record_batches(name, [[empty]])
+        return self._take(name)
+
     def _visible(self, binding: TableBinding, rows: Table) -> Table:
         """Leave out generated columns of indexes that are deleted; plans show the table's full name."""
         visible = self.indexes.visible(binding)
         if visible == self.indexes.rows(binding.file or "").schema.names:
             return rows
+        return self._named(binding, rows).select(*map(quoted_name, visible)).into_view()
+
+    def _named(self, binding: TableBinding, rows: Table) -> DataFrame:
         name = quoted_name(".".join(binding.name))
         self._keeper.register_table(name, rows)
-        frame = self._keeper.table(name).select(*map(quoted_name, visible))
-        self._keeper.deregister_table(name)
-        return frame.into_view()
+        return self._take_frame(name)
 
     def _given(self, ipc: bytes | None) -> Table | None:
         if ipc is None:
@@ -298,7 +331,7 @@ class Sessions:
         name = self._new_name()
         url = self._url(path)
         if path.endswith(".arrow"):
-            self._keeper.register_arrow(name, url)
+            self._keeper.register_arrow(name, url, schema=plain_schema(path))
         else:
             self._keeper.register_parquet(name, url + "/" if is_folder else url)
         return self._take(name)
@@ -314,28 +347,6 @@ class Sessions:
         provider = self._keeper.table_provider(name)
         self._keeper.deregister_table(name)
         return provider
-
-
-def _as_read(binding: TableBinding, sql: str) -> TableBinding:
-    """Read generated columns, which only the rows by number have, when the statement may name them."""
-    if not binding.generated or binding.rows is None:
-        return binding
-    body = sql[body_start(sql) :]
-    words = {name.lower() for name in binding.generated}
-    if _DESCRIBES.match(sql) or has_vector_distance(sql) or names_all_columns(body):
-        return replace(binding, file=binding.rows)
-    if words.isdisjoint(words_of(body)):
-        return binding
-    return replace(binding, file=binding.rows)
-
-
-def _check_files(binding: TableBinding) -> None:
-    """Refuse a folder that has lost files: it would be read as a smaller table, or an empty one."""
-    if binding.folder is None or not binding.file_count:
-        return
-    found = sum(path.suffix == ".parquet" for path in Path(binding.folder).iterdir())
-    if found != binding.file_count:
-        raise Unavailable("Stored data of a table is missing.")
 
 
 def _config(scan: ScanMode) -> SessionConfig:

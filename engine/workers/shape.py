@@ -1,10 +1,11 @@
-"""What distinguishes the two kinds of worker processes: what they run, and how many there are."""
+"""What distinguishes the kinds of worker processes: what they run, and how many there are."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from catalog.settings import Settings
+from engine.documents.tasks import StageTask, dump_stage_task
 from engine.sources.tasks import SourceTask, dump_source_task
 from engine.workers.tasks import Task, dump_task
 
@@ -28,7 +29,7 @@ class PoolShape(Generic[TaskT]):
         wait_s: how long a task waits for a worker.
     """
 
-    child: Literal["query", "source"]
+    child: Literal["query", "source", "document"]
     dump: Callable[[TaskT], bytes]
     readable: tuple[str, ...]
     warm: int
@@ -69,4 +70,20 @@ def source_shape(settings: Settings) -> PoolShape[SourceTask]:
         places=settings.source_queue_max,
         places_of_workspace=max(1, settings.source_queue_max // 4),
         wait_s=settings.sync_timeout_s,
+    )
+
+
+def document_shape(settings: Settings) -> PoolShape[StageTask]:
+    """Workers that read documents: each for one task, and with no sockets."""
+    return PoolShape(
+        child="document",
+        dump=dump_stage_task,
+        readable=(),
+        warm=settings.document_processes,
+        most=settings.document_processes + 1,
+        tasks_each=1,
+        grow_after_s=0.2,
+        places=settings.document_concurrency * 4,
+        places_of_workspace=settings.document_concurrency * 4,
+        wait_s=settings.document_timeout_s,
     )

@@ -15,6 +15,7 @@ import pyarrow as pa
 from catalog.index_model import IndexType, Metric, VectorStorage
 from engine.arrow_types import read_schema
 from engine.pg_catalog.snapshot import CarriedSnapshot
+from engine.workers.document_tasks import DocumentBinding, DocumentSearchTask, SegmentTask
 from engine.workers.pure_data import dump_data, load_data
 
 
@@ -76,6 +77,9 @@ class TableBinding:
 
     ``rows`` is the same rows by number, for searches, with the ``generated`` columns that the folder does
     not have: see ``engine.indexes.row_store``.
+
+    ``documents`` stands for all of these: a table of a document dataset has its rows, and what its
+    ``indexes`` are over, in segments. See ``engine.documents.segments.tables``.
     """
 
     catalog: str
@@ -89,6 +93,7 @@ class TableBinding:
     indexes: tuple[IndexBinding, ...] = ()
     rows: str | None = None
     generated: tuple[str, ...] = ()
+    documents: DocumentBinding | None = None
 
     @property
     def name(self) -> tuple[str, str, str]:
@@ -294,6 +299,8 @@ Task = (
     | LivePlanTask
     | TextsTask
     | IndexTask
+    | SegmentTask
+    | DocumentSearchTask
 )
 
 _TASKS: dict[str, type[Task]] = {
@@ -306,6 +313,8 @@ _TASKS: dict[str, type[Task]] = {
     "live_plan": LivePlanTask,
     "texts": TextsTask,
     "index": IndexTask,
+    "segment": SegmentTask,
+    "document_search": DocumentSearchTask,
 }
 _NAMES = {task: name for name, task in _TASKS.items()}
 

@@ -26,28 +26,33 @@ from engine.workers import sandbox
 
 # Planning recurses on the thread that plans: 10,000 terms kill an 8 MiB stack.
 _STACK_BYTES = 256 * 1024 * 1024
-_CHILDREN = {"query": "engine.workers.child", "source": "engine.sources.child"}
+_CHILDREN = {
+    "query": "engine.workers.child",
+    "source": "engine.sources.child",
+    "document": "engine.documents.child",
+}
 # Names, certificates and services, and the sockets of local servers.
 _OF_DRIVERS = ("/etc", "/usr/share", "/run", "/var/run", "/proc", "/sys", "/dev")
 
 
 def main() -> None:
-    """Run: ``python -m engine.workers.zygote CONTROL_FD DATA_FOLDER query|source [READABLE…]``.
+    """Run: ``python -m engine.workers.zygote CONTROL_FD DATA_FOLDER query|source|document [READABLE…]``.
 
-    A query worker has no sockets; of the data folder it reads what is stored. A source worker has
-    sockets, and of the data folder nothing but where it writes.
+    A query worker has no sockets; of the data folder it reads what is stored. So does a document worker. A
+    source worker has sockets, and of the data folder nothing but where it writes.
     """
     control = socket.socket(fileno=int(sys.argv[1]))
     data_folder, kind, readable = Path(sys.argv[2]), sys.argv[3], map(Path, sys.argv[4:])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sandbox.die_with_parent()
     # Not the whole data folder: the catalog, the keys and the first API token lie there too.
-    if kind == "query":
-        stored = [data_folder / "blobs", data_folder / "cache"]
-        written = [data_folder / "staging", data_folder / "spill"]
-    else:
+    if kind == "source":
         stored = [*map(Path, _OF_DRIVERS), *readable]
-        written = [data_folder / "staging"]
+    else:
+        stored = [data_folder / "blobs", data_folder / "cache"]
+    written = [data_folder / "staging"]
+    if kind == "query":
+        written.append(data_folder / "spill")
     if kind == "query":  # what looks at the machine when it is opened, and dies where it may not
         importlib.import_module("engine.pg_catalog.instance").open_instance()
     walls = sandbox.confine(
