@@ -8,10 +8,11 @@ spill nor anybody's claims.
 
 import asyncio
 import time
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import structlog
 
@@ -23,6 +24,7 @@ from catalog.index_model import BuiltIndex
 from catalog.model import DatasetVersion
 from catalog.secret_store import Keyring
 from catalog.settings import Settings
+from catalog.store import document_entries as entry_store
 from catalog.store import results as result_store
 from catalog.store import runs as run_store
 from catalog.store import table_syncs as sync_store
@@ -32,8 +34,12 @@ from catalog.store import workspaces as workspace_store
 from catalog.store.remote_tables import FoundTable
 from engine.pg_catalog.snapshot import CarriedSnapshot
 from engine.service.data_folder import DataFolder
+from engine.service.documents.processes import DocumentProcesses
+from engine.service.documents.segments import Searchable
+from engine.service.documents.webhooks import WebhookSender
+from engine.service.gathering import Gatherer
 from engine.service.housekeeping import Housekeeping
-from engine.service.jobs import JobRunner
+from engine.service.job_runner import JobRunners
 from engine.service.keyed_locks import KeyedLocks
 from engine.service.recent_vectors import RecentVectors
 from engine.service.remote_views import RemoteViews
@@ -97,7 +103,7 @@ class TimedCache(Generic[K, V]):
 class Engine:
     """Everything a use case needs. Make one with :meth:`open`.
 
-    ``blobs``, ``pool``, ``sources``, ``syncs``, ``runs``, ``jobs``,
+    ``blobs``, ``pool``, ``sources``, ``documents``, ``syncs``, ``runs``, ``jobs``,
     ``schedule`` and ``owner`` are there only when opened for serving.
     """
 
@@ -107,9 +113,10 @@ class Engine:
     blobs: BlobStore
     pool: WorkerPool[Task]
     sources: WorkerPool[SourceTask]
+    documents: DocumentProcesses
     runs: RunBoard
     syncs: SyncBoard
-    jobs: JobRunner
+    jobs: JobRunners
     schedule: RefreshSchedule
     owner: str
     credentials: "TimedCache[bytes, Credential]"
@@ -120,6 +127,10 @@ class Engine:
         tuple[int, tuple[DatasetVersion, tuple[BuiltIndex, ...]] | None],
     ]
     pg_snapshots: TimedCache[tuple[str, str, str], tuple[int, CarriedSnapshot]]
+    registrar: Gatherer[Any, Any]
+    searchable: TimedCache[
+        tuple[str, str | tuple[int, ...] | None], tuple[int, tuple[Searchable, ...]]
+    ]
     recent_vectors: RecentVectors
     remote_views: RemoteViews
     remote_tables: TimedCache[tuple[str, str, str, str], tuple[int, FoundTable | None]]
@@ -130,6 +141,7 @@ class Engine:
         self.callers = _identity_cache()
         self.versions = TimedCache(keep_s=VERSIONS_CACHE_S, entries_max=_CACHE_ENTRIES_MAX)
         self.remote_tables = TimedCache(keep_s=VERSIONS_CACHE_S, entries_max=_CACHE_ENTRIES_MAX)
+        self.searchable = TimedCache(keep_s=VERSIONS_CACHE_S, entries_max=_SNAPSHOTS_MAX)
         self.pg_snapshots = TimedCache(keep_s=VERSIONS_CACHE_S, entries_max=_SNAPSHOTS_MAX)
         self.recent_vectors = RecentVectors(settings.embedding_cache_bytes)
         self.builds = KeyedLocks()
@@ -157,6 +169,22 @@ class Engine:
     async def close(self) -> None:
         """Stop and close everything, last opened first. Harmless when called twice."""
         await self._stack.aclose()
+
+    async def remembered(
+        self, cache: TimedCache[K, tuple[int, V]], key: K, read: Callable[[], Awaitable[V]]
+    ) -> V:
+        """Return what was read under a key, read again once anything in the catalog has changed.
+
+        Where other servers write to the catalog as well, it is read each time.
+        """
+        changes = self.db.changes
+        kept = cache.get(key)
+        if kept is not None and kept[0] == changes:
+            return kept[1]
+        found = await read()
+        if changes is not None:
+            cache.put(key, (changes, found))
+        return found
 
     async def is_ready(self) -> bool:
         """Tell whether a query could run now: the catalog answers and a worker is alive."""
@@ -196,16 +224,23 @@ class Engine:
         for pool in (self.pool, self.sources):
             self._stack.push_async_callback(pool.close)
         await asyncio.gather(self.pool.start(), self.sources.start())
+        self.documents = DocumentProcesses(self.settings, self._folder.path, self.blobs)
+        self._stack.push_async_callback(self.documents.close)
         self.syncs = SyncBoard()
         self._stack.push_async_callback(self.syncs.close)
         self.runs = RunBoard()
         self._stack.push_async_callback(self.runs.close)
-        self.jobs = JobRunner(self)
+        self.registrar = Gatherer()
+        self._stack.push_async_callback(self.registrar.close)
+        self.jobs = JobRunners(self)
         self.jobs.start()
         self._stack.push_async_callback(self.jobs.close)
         self.schedule = RefreshSchedule(self.db, self.jobs.wake)
         self.schedule.start()
         self._stack.push_async_callback(self.schedule.close)
+        webhooks = WebhookSender(self.settings, self.db, self.keyring)
+        webhooks.start()
+        self._stack.push_async_callback(webhooks.close)
         housekeeping = Housekeeping(self.settings, self.db, self.blobs)
         housekeeping.start()
         self._stack.push_async_callback(housekeeping.close)
@@ -217,6 +252,8 @@ class Engine:
         await self.db.write(job_store.requeue_owned, self.owner)
         await self.db.write(upload_store.release_all_claims)
         await self.db.write(sync_store.release_owned, self.owner)
+        if self.db.changes is not None:  # nobody else may be receiving them
+            await self.db.write(entry_store.forget_uploading, datetime.now(UTC))
         if runs or results:
             log.warning("engine.recovered", runs_failed=runs, results_failed=results)
 

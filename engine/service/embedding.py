@@ -20,6 +20,7 @@ from catalog.errors import NotFound as CatalogNotFound
 from catalog.index_model import EmbeddingProvider
 from catalog.store import embedding_providers as provider_store
 from engine import errors
+from engine.arrow_files import write_table
 from engine.embeddings.base import EmbedderSpec, VectorArray, Vectors, check_dimensions
 from engine.embeddings.provider_config import (
     BUILT_IN_DIMENSIONS,
@@ -66,6 +67,12 @@ async def find_provider(
 def metric_of(provider: EmbeddingProvider) -> str:
     """Return what its vectors are best compared by: ``l2``, ``cosine`` or ``dot``."""
     return _config_of(provider).metric
+
+
+def is_built_in(provider: EmbeddingProvider) -> bool:
+    """Tell whether its model is the one that is always there."""
+    config = _config_of(provider)
+    return isinstance(config, LocalConfig) and config.is_built_in
 
 
 def dimensions_of(provider: EmbeddingProvider, dimensions: int | None) -> int | None:
@@ -331,9 +338,7 @@ def _count_rows(texts: Path) -> int:
 
 
 def _write_texts(path: Path, texts: list[str]) -> None:
-    batch = pa.record_batch({"text": pa.array(texts, pa.large_string())})
-    with pa.ipc.new_file(str(path), batch.schema) as writer:
-        writer.write_batch(batch)
+    write_table(path, pa.table({"text": pa.array(texts, pa.large_string())}))
 
 
 def _read_vectors(chunks: list[Path]) -> Vectors:

@@ -1,4 +1,4 @@
-"""Removes what has had its time: expired results and uploads, stuck results, unreferenced files.
+"""Removes what has had its time: expired results, uploads, files, notifications, and what nobody names.
 
 Rows go first; their files are garbage from then on and are collected after the grace, so that who
 still reads them may finish. A round may stop anywhere. A failing step is logged and the next round
@@ -16,11 +16,15 @@ from catalog.blob_store import BlobStore
 from catalog.database import Database
 from catalog.garbage import collect_garbage
 from catalog.settings import Settings
+from catalog.store import document_deliveries as delivery_store
+from catalog.store import document_entries as entry_store
+from catalog.store import document_segments as segment_store
 from catalog.store import indexes as index_store
 from catalog.store import results as result_store
 from catalog.store import uploads as upload_store
 
 ROUND_INTERVAL_S = 60.0
+_UPLOAD_MOST = timedelta(hours=1)
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +55,10 @@ class Housekeeping:
         await self._try("expire_results", self._expire_results, now)
         await self._try("expire_uploads", self._expire_uploads, now)
         await self._try("drop_embeddings", self._drop_embeddings, now)
+        await self._try("expire_files", self._expire_files, now)
+        await self._try("forget_uploading", self._forget_uploading, now)
+        await self._try("drop_segments", self._drop_segments, now)
+        await self._try("forget_deliveries", self._forget_deliveries, now)
 
     async def collect(self, now: datetime) -> None:
         """Delete files that no row names and that are older than the grace."""
@@ -92,6 +100,21 @@ class Housekeeping:
     async def _drop_embeddings(self, now: datetime) -> int:
         older_than = now - timedelta(seconds=self._settings.embedding_keep_s)
         return await self._db.write(index_store.drop_unused_embeddings, older_than)
+
+    async def _expire_files(self, now: datetime) -> int:
+        return await self._db.write(entry_store.expire_files, now)
+
+    async def _forget_uploading(self, now: datetime) -> int:
+        return await self._db.write(entry_store.forget_uploading, now - _UPLOAD_MOST)
+
+    async def _drop_segments(self, now: datetime) -> int:
+        # What is being registered does not count yet, and looks dead.
+        longest = timedelta(seconds=self._settings.index_timeout_s)
+        return await self._db.write(segment_store.drop_abandoned, now - longest)
+
+    async def _forget_deliveries(self, now: datetime) -> int:
+        older_than = now - timedelta(days=self._settings.webhook_retain_days)
+        return await self._db.write(delivery_store.forget_deliveries, older_than)
 
     async def _collect_garbage(self, now: datetime) -> int:
         return await collect_garbage(

@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass
 
 from catalog.errors import NotFound
-from catalog.model import Token, Workspace
+from catalog.model import Organization, Token, Workspace
 from catalog.scram import ScramVerifier, read_verifier
 from catalog.store import tokens as token_store
 from catalog.store import workspaces as workspace_store
@@ -84,6 +84,53 @@ async def choose_workspace(
     return caller
 
 
+@translated
+async def choose_cluster(
+    engine: Engine,
+    credential: Credential,
+    *,
+    organization_number: int | None,
+    cluster_number: int | None,
+) -> Caller:
+    """Say who calls, by the numbers that the Data API has for organisations and workspaces.
+
+    Args:
+        engine: open for serving.
+        credential: who asks.
+        organization_number: must be that of the credential; None = it is.
+        cluster_number: of the workspace; None = the only one that the credential sees.
+
+    Raises:
+        InvalidRequest: no cluster is named and the credential sees several.
+        NotFound: the organisation is unknown to this credential.
+        PermissionDenied: the cluster is.
+    """
+    key = (credential.token.id, f"{organization_number} {cluster_number}")
+    known = engine.callers.get(key)
+    if known is not None:
+        return known
+    token = credential.token
+    own = await engine.db.read(workspace_store.get_organization, token.organization_id)
+    if organization_number not in (None, own.number):
+        raise NotFound(f"Organization with id {organization_number} not found")
+    if cluster_number is None:
+        try:
+            caller = await choose_workspace(engine, credential, None)
+        except errors.InvalidRequest:
+            raise errors.InvalidRequest(
+                "The header x-cluster-id is required: the token sees several clusters"
+            ) from None
+    else:
+        found = await engine.db.read(workspace_store.find_numbered, own.id, cluster_number)
+        if found is None or token.workspace_id not in (None, found.id):
+            raise errors.PermissionDenied(
+                f"Cluster {cluster_number} is not one that this token may use"
+            )
+        caller = await choose_workspace(engine, credential, found.id)
+    engine.callers.put(key, caller)
+    return caller
+
+
 async def _visible_workspace(
     engine: Engine, credential: Credential, workspace_id: str | None
 ) -> Workspace:
@@ -113,6 +160,12 @@ async def list_workspaces(
     """
     own = _own_organization(credential, organization_id)
     return tuple(await engine.db.read(workspace_store.list_workspaces, own))
+
+
+@translated
+async def get_organization(engine: Engine, credential: Credential) -> Organization:
+    """Return the credential's organisation."""
+    return await engine.db.read(workspace_store.get_organization, credential.token.organization_id)
 
 
 @translated

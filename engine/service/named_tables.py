@@ -27,6 +27,7 @@ from engine.query.information_schema import (
 )
 from engine.query.views import VIEW, VIEW_SCHEMAS, Entry
 from engine.service.context import Caller, Engine
+from engine.service.documents.tables import DOCUMENTS, list_document_tables
 from engine.translate import translated
 
 ALWAYS = ((DATASETS_CATALOG, dataset_store.DEFAULT_SCHEMA), (RESULTS_CATALOG, RESULTS_SCHEMA))
@@ -72,6 +73,7 @@ class _Found:
     datasets: tuple[tuple[Dataset, DatasetVersion], ...]
     remote: tuple[ListedTable, ...]
     generated: _Generated
+    documents: tuple[tuple[str, str, pa.Schema], ...]
 
 
 def _read(conn: Connection, workspace_id: str, with_schemas: bool) -> _Found:
@@ -80,11 +82,14 @@ def _read(conn: Connection, workspace_id: str, with_schemas: bool) -> _Found:
         dataset_store.list_tables(conn, workspace_id) if with_schemas else (),
         table_store.list_named(conn, workspace_id),
         index_store.list_generated(conn, workspace_id) if with_schemas else {},
+        tuple(list_document_tables(conn, workspace_id)) if with_schemas else (),
     )
 
 
 def _assembled(found: _Found, with_schemas: bool) -> tuple[NamedTable, ...]:
-    schemas = _dataset_schemas(found.datasets, found.generated)
+    schemas = _dataset_schemas(found.datasets, found.generated) | {
+        (DOCUMENTS, slug, table): write_schema(schema) for slug, table, schema in found.documents
+    }
     tables = [
         *(_named(entry, schemas, with_schemas=with_schemas) for entry in found.entries),
         *(_remote(each, found.generated, with_schemas=with_schemas) for each in found.remote),
@@ -94,9 +99,9 @@ def _assembled(found: _Found, with_schemas: bool) -> tuple[NamedTable, ...]:
 
 def _dataset_schemas(
     datasets: Sequence[tuple[Dataset, DatasetVersion]], generated: _Generated
-) -> dict[tuple[str, str], bytes]:
+) -> dict[tuple[str, str, str], bytes]:
     return {
-        (dataset.schema_name, dataset.table_name): _with_generated(
+        (DATASETS_CATALOG, dataset.schema_name, dataset.table_name): _with_generated(
             version.schema_ipc, generated.get(dataset.id, ())
         )
         for dataset, version in datasets
@@ -104,7 +109,7 @@ def _dataset_schemas(
 
 
 def _named(
-    entry: Entry, datasets: Mapping[tuple[str, str], bytes], *, with_schemas: bool
+    entry: Entry, schemas: Mapping[tuple[str, str, str], bytes], *, with_schemas: bool
 ) -> NamedTable:
     is_view = entry.table_type == VIEW
     is_result = not is_view and entry.catalog == RESULTS_CATALOG
@@ -116,7 +121,7 @@ def _named(
             untyped = [pa.field(each.name, pa.null()) for each in entry.columns]
             schema_ipc = write_schema(pa.schema(untyped))
         else:
-            schema_ipc = datasets[entry.schema, entry.table]
+            schema_ipc = schemas[entry.catalog, entry.schema, entry.table]
     return NamedTable(
         entry.catalog,
         entry.schema,

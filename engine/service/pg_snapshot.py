@@ -34,6 +34,7 @@ from engine.pg_catalog.snapshot import (
 )
 from engine.query.resolve import DATASETS, MAIN
 from engine.service.context import Caller, Engine
+from engine.service.documents.tables import DOCUMENTS, list_document_tables
 
 _INDEXES_MAX = 100_000
 _WORD = re.compile(r"[a-z_]\w*")
@@ -46,15 +47,14 @@ async def catalog_snapshot(
 ) -> CarriedSnapshot:
     """Return what a session sees whose current database is one of the workspace's catalogs."""
     key = (caller.workspace_id, database, session.user)
-    changes = engine.db.changes
-    kept = engine.pg_snapshots.get(key)
-    if kept is None or kept[0] != changes:
-        read = partial(_read_snapshot, workspace_id=caller.workspace_id, database=database)
-        snapshot = replace(with_oids(await engine.db.read(read)), roles=(session.user,))
-        kept = changes or 0, carried(snapshot)
-        if changes is not None:
-            engine.pg_snapshots.put(key, kept)
-    return replace(kept[1], session=session)
+    read = partial(_carry_snapshot, engine, key)
+    return replace(await engine.remembered(engine.pg_snapshots, key, read), session=session)
+
+
+async def _carry_snapshot(engine: Engine, key: tuple[str, str, str]) -> CarriedSnapshot:
+    workspace_id, database, user = key
+    read = partial(_read_snapshot, workspace_id=workspace_id, database=database)
+    return carried(replace(with_oids(await engine.db.read(read)), roles=(user,)))
 
 
 async def snapshot_for(
@@ -91,6 +91,9 @@ def _read_snapshot(conn: Connection, *, workspace_id: str, database: str) -> Cat
             rows = sum(file.row_count for file in version.files)
             size_bytes = sum(file.size_bytes for file in version.files)
             tables.append(_table(dataset.schema_name, dataset.table_name, schema, rows, size_bytes))
+    elif database == DOCUMENTS:
+        for slug, name, schema in list_document_tables(conn, workspace_id):
+            tables.append(_table(slug, name, schema, None, 0))
     elif connection is not None:
         for table in table_store.list_tables(conn, workspace_id, connection.id, only_synced=False):
             schema = read_schema(table.read_schema_ipc, generated.get(table.id, ()))
@@ -119,7 +122,7 @@ def _read_snapshot(conn: Connection, *, workspace_id: str, database: str) -> Cat
     schemas = {table.schema for table in tables} | ({MAIN} if database == DATASETS else set())
     return CatalogSnapshot(
         database=database,
-        databases=(DATASETS, *sorted(each.name for each in connections)),
+        databases=(DATASETS, DOCUMENTS, *sorted(each.name for each in connections)),
         schemas=tuple(sorted(schemas)),
         tables=tuple(tables),
         indexes=tuple(indexes),

@@ -37,6 +37,10 @@ class Work(Protocol):
         """Make the effect durable and return its value; ``to_result`` is what a job shows of it."""
         ...
 
+    async def checkpoint(self, effect: Callable[[Connection], T]) -> T:
+        """Make a part of the work durable and return its value; it is not done again by a retry."""
+        ...
+
     async def conclude(self, result: dict[str, Any], *, warning: str | None) -> None:
         """End work whose effects are durable already; with a warning it succeeded only in part."""
         ...
@@ -63,6 +67,10 @@ class DirectWork:
         *,
         to_result: Callable[[T], dict[str, Any]],
     ) -> T:
+        """Write the effect."""
+        return await self._db.write(effect)
+
+    async def checkpoint(self, effect: Callable[[Connection], T]) -> T:
         """Write the effect."""
         return await self._db.write(effect)
 

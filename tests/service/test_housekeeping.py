@@ -126,6 +126,10 @@ async def test_a_failing_step_is_logged_and_harms_nobody(
         "expire_results",
         "expire_uploads",
         "drop_embeddings",
+        "expire_files",
+        "forget_uploading",
+        "drop_segments",
+        "forget_deliveries",
         "collect_garbage",
     ]
     with pytest.raises(errors.Unavailable):

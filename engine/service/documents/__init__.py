@@ -1,0 +1,1 @@
+"""The use cases of documents: datasets of entries, their pipeline, and what is searched of them."""

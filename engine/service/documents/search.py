@@ -1,0 +1,138 @@
+"""Searches over document datasets: which segments count, the query as vectors, and a worker that finds."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from catalog.document_model import DocumentDataset
+from engine import errors
+from engine.query.search_calls import SEARCH_CHARS_MAX
+from engine.service.context import Caller, Engine
+from engine.service.documents.segments import LANGUAGE, searchable_datasets
+from engine.service.embedding import embed_query, find_provider
+from engine.translate import translated
+from engine.workers.document_tasks import (
+    DocumentSearchTask,
+    SearchedDataset,
+    SearchFilters,
+    SearchMode,
+)
+from engine.workers.execution import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentQuery:
+    """What a client searches for.
+
+    Attributes:
+        mode: what is found, and how.
+        text: in words; searches by meaning alone may have a vector instead.
+        vector: the query as numbers; it wins over the text.
+        dataset_ids: which datasets; None = all whose vectors fit. Unknown ones have nothing.
+        filters: which entries count.
+        limit: hits at most.
+        offset: hits left out.
+        score_min: hits below are left out; None = none are.
+    """
+
+    mode: SearchMode
+    text: str | None = None
+    vector: Sequence[float] | None = None
+    dataset_ids: Sequence[int] | None = None
+    filters: SearchFilters = field(default_factory=SearchFilters)
+    limit: int = 10
+    offset: int = 0
+    score_min: float | None = None
+    with_facets: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a worker found (see ``engine.workers.document_tasks``), and how long it all took."""
+
+    answer: dict[str, Any]
+    elapsed_ms: float
+
+
+@translated
+async def search_documents(engine: Engine, caller: Caller, query: DocumentQuery) -> Found:
+    """Search the registered content of datasets.
+
+    Raises:
+        InvalidRequest: the text is too long, or the vector has another width than those of the datasets.
+        SourceFailed: the text cannot be embedded.
+    """
+    started = time.perf_counter()
+    if query.text is not None and len(query.text) > SEARCH_CHARS_MAX:
+        raise errors.InvalidRequest(
+            f"A query may have at most {SEARCH_CHARS_MAX:,} characters, not {len(query.text):,}"
+        )
+    found = await searchable_datasets(engine, caller.workspace_id, ids=query.dataset_ids)
+    searched = [each for each in found if each.segments]
+    vectors = await _vectors(engine, caller, query, [each.dataset for each in searched])
+    task = DocumentSearchTask(
+        mode=query.mode,
+        query=query.text or "",
+        datasets=tuple(
+            SearchedDataset(each.dataset.id, each.segments, vector)
+            for each, vector in zip(searched, vectors, strict=True)
+        ),
+        language=LANGUAGE,
+        limit=query.limit,
+        offset=query.offset,
+        filters=query.filters,
+        score_min=query.score_min,
+        with_facets=query.with_facets,
+    )
+    settings = engine.settings
+    limits = Limits(
+        timeout_s=settings.query_timeout_s,
+        memory_bytes=settings.query_memory_bytes,
+        subject="The search",
+    )
+    answer = await engine.pool.run_task(caller.workspace_id, task, limits=limits)
+    return Found(answer, (time.perf_counter() - started) * 1000)
+
+
+async def _vectors(
+    engine: Engine, caller: Caller, query: DocumentQuery, datasets: Sequence[DocumentDataset]
+) -> list[tuple[float, ...] | None]:
+    """Return the query as each dataset's vectors are made; None where meaning does not count."""
+    if query.mode is SearchMode.KEYWORD:
+        return [None] * len(datasets)
+    if query.vector is not None:
+        given = tuple(query.vector)
+        vectors = dict.fromkeys({each.embedding_provider_id for each in datasets}, given)
+    else:
+        vectors = {
+            provider: await _embed(engine, caller, provider, query.text or "")
+            for provider in {dataset.embedding_provider_id for dataset in datasets}
+        }
+    pairs = [(dataset, vectors[dataset.embedding_provider_id]) for dataset in datasets]
+    fitting = [vector if _fits(dataset, vector) else None for dataset, vector in pairs]
+    # Datasets that nobody named may have vectors of a client's own: they are left out, unless all are.
+    if query.dataset_ids is not None or not any(fitting):
+        for dataset, vector in pairs:
+            _check_width(dataset, len(vector))
+    return fitting
+
+
+async def _embed(
+    engine: Engine, caller: Caller, provider_id: str | None, text: str
+) -> tuple[float, ...]:
+    provider = await find_provider(engine, caller.workspace_id, provider_id)
+    found = await embed_query(engine, caller.workspace_id, provider, None, [text])
+    return tuple(found[0].tolist())
+
+
+def _fits(dataset: DocumentDataset, vector: Sequence[float]) -> bool:
+    return dataset.embedding_width == len(vector)
+
+
+def _check_width(dataset: DocumentDataset, width: int) -> None:
+    wanted = dataset.embedding_width
+    if wanted is not None and wanted != width:
+        raise errors.WidthMismatch(
+            f"The query has a vector of {width} numbers, and those of dataset {dataset.id} have {wanted}"
+        )
