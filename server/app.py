@@ -17,22 +17,23 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from catalog.settings import Settings
 from engine.errors import EngineError, InvalidRequest
 from server import probes
+from server.api_v1.app import create_data_api, mounts
 from server.door import Door
 from server.doors import Doors
 from server.errors import MethodUnknown, PathUnknown, render
+from server.methods import methods_of
 from server.middleware import LastResort, RequestBoundary
 from server.observe import configure_logging
 from server.protocol import HttpProtocol
@@ -58,7 +59,8 @@ _log = structlog.get_logger()
 def create_app(settings: Settings) -> FastAPI:
     """Build the ASGI application; its lifespan opens and closes the engine.
 
-    ``app.state.door`` is the ``Door`` of the requests.
+    ``app.state.door`` is the ``Door`` of the requests; ``document`` and ``data_document`` are the API
+    documents of ``/v1`` and ``/api/v1``.
     """
     door = Door(settings)
 
@@ -83,10 +85,13 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for router in (*ROUTERS, probes.router):
         app.include_router(router)
+    data_api = create_data_api(door)
+    app.router.routes.extend(mounts(data_api))
     # Found first and without FastAPI's own layers, which cost as much as the rest of the door.
     app.router.routes.insert(0, HotRoute("/v1/query", run_query, methods=["POST"]))
     app.state.door = door
     app.state.document = orjson.dumps(build_document(app, version=release()))
+    app.state.data_document = data_api.state.document
     return app
 
 
@@ -190,7 +195,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
 
 async def _refuse_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    methods = _methods_of(request)
+    methods = methods_of(request)
     if error.status_code == 405 and methods:  # noqa: PLR2004 - a status
         return _rendered(request, MethodUnknown(methods))
     return _rendered(request, PathUnknown())
@@ -202,16 +207,3 @@ async def _refuse_parameter(request: Request, error: Exception) -> Response:
     place, *names = problem["loc"]
     sentence = sentence_of({**problem, "loc": names}).removeprefix("Field ")
     return _rendered(request, InvalidRequest(f"The {place} parameter {sentence}"))
-
-
-def _methods_of(request: Request) -> tuple[str, ...]:
-    """Collect the methods of every route with this path; the router names the first one only."""
-    scope = {**request.scope, "method": ""}
-    return tuple(
-        sorted(
-            method
-            for route in iter_route_contexts(request.app.routes)
-            if route.matches(scope)[0] is not Match.NONE
-            for method in getattr(route, "methods", None) or ()
-        )
-    )

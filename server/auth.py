@@ -47,7 +47,7 @@ async def authorize(request: Request) -> Access:
         Overloaded: the workspace sends too many requests.
     """
     door = door_of(request)
-    credential = await _identify(request, door)
+    credential = await identify(request, door)
     caller = await choose_workspace(door.engine, credential, request.headers.get("x-workspace-id"))
     door.limiter.admit(caller.workspace_id)
     request.state.workspace_id = caller.workspace_id
@@ -77,7 +77,7 @@ async def authenticate(request: Request) -> Holder:
         Overloaded: the organisation sends too many requests.
     """
     door = door_of(request)
-    credential = await _identify(request, door)
+    credential = await identify(request, door)
     door.limiter.admit(credential.token.organization_id)
     return Holder(door.engine, credential)
 
@@ -96,7 +96,12 @@ async def identify_token(engine: Engine, token: str) -> Credential:
     return credential
 
 
-async def _identify(request: Request, door: Door) -> Credential:
+async def identify(request: Request, door: Door) -> Credential:
+    """Find who holds the token of a request.
+
+    Raises:
+        Unauthenticated: no token, or an unknown one.
+    """
     # A NUL cannot be part of any name, and Postgres refuses to compare with it.
     if b"%00" in request.scope["query_string"] or "\x00" in request.scope["path"]:
         raise InvalidRequest("The URL must not contain the NUL character.")

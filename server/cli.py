@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from server.documents_cli import documents_app
 from server.options import DataDir, Url, WorkspaceId, client_of, settings_of
 from server.search_cli import indexes_app, providers_app
 
@@ -28,6 +29,7 @@ connection_app = typer.Typer(
     help="Connect databases, lakes and files, and refresh their copies.", no_args_is_help=True
 )
 app.add_typer(connection_app, name="connection")
+app.add_typer(documents_app, name="documents")
 app.add_typer(indexes_app, name="indexes")
 app.add_typer(providers_app, name="embedding-providers")
 app.add_typer(token_app, name="token")

@@ -299,6 +299,8 @@ def _raise_for(response: httpx.Response) -> None:
         return
     try:
         content = response.json()
+        if "detail" in content:  # the Data API says it so
+            raise ClientError(_told(content["detail"]), status=response.status_code)
         message = content["message"]
         error = content["error"]
     except (ValueError, TypeError, KeyError):
@@ -312,3 +314,14 @@ def _raise_for(response: httpx.Response) -> None:
             "The token sees several workspaces: choose one with --workspace or TIDEMILL_WORKSPACE."
         )
     raise ClientError(message, status=response.status_code, code=code)
+
+
+def _told(detail: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Read a detail of the Data API: a sentence, or a list of problems with their places."""
+    if not isinstance(detail, list):
+        return str(detail)
+    places = (".".join(map(str, problem["loc"][1:])) for problem in detail)
+    return "; ".join(
+        f"{place}: {problem['msg']}" if place else str(problem["msg"])
+        for place, problem in zip(places, detail, strict=True)
+    )

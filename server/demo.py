@@ -3,9 +3,10 @@
 Real facts (chemical elements, their names and uses, countries) are uploaded as CSV, JSON
 and Parquet, joined with generated TPC-H tables, asked, kept, read back, saved and versioned. Other
 TPC-H tables are put into a Postgres, which is connected and asked live and by copies. What elements are
-used for is indexed, and searched by words, by meaning and by both. At the end psql asks. Whatever happens the
-server and Postgres are ended and their temporary folders removed. The server gets no ``TIDEMILL_*`` of the
-caller: the demo looks the same everywhere.
+used for is indexed, and searched by words, by meaning and by both. Documents are uploaded, processed,
+found by meaning and joined with the tables. At the end psql asks. Whatever happens the server and Postgres
+are ended and their temporary folders removed. The server gets no ``TIDEMILL_*`` of the caller: the demo
+looks the same everywhere.
 """
 
 import shutil
@@ -28,6 +29,7 @@ from server.client import Client, ClientError
 from server.commands.connections import refresh_copies
 from server.commands.rows import table_of
 from server.commands.upload import load_file
+from server.demo_documents import DOCUMENT_STEPS, show_documents
 from server.demo_postgres import (
     POSTGRES_TABLES,
     DemoPostgres,
@@ -160,13 +162,15 @@ def run_demo(data_dir: Path | None) -> None:
             _poll_and_read_back(client, console)
             _save(client, console)
             show_searches(client, console, first=len(QUESTIONS) + 4)
+            show_documents(client, console, first=len(QUESTIONS) + 4 + SEARCH_STEPS)
             if postgres is None:
                 console.print(f"\n{_NO_POSTGRES}", highlight=False)
             else:
                 _generate_tpch(tpch_generator, "csv", tuple(POSTGRES_TABLES), scratch)
                 _connect(client, console, postgres, scratch)
             token = (folder / API_KEY_FILE).read_text(encoding="utf-8").strip()
-            show_psql(console, len(QUESTIONS) + 9 + SEARCH_STEPS, port=pg_port, token=token)
+            number = len(QUESTIONS) + 9 + SEARCH_STEPS + DOCUMENT_STEPS
+            show_psql(console, number, port=pg_port, token=token)
             elapsed_s = time.perf_counter() - started
         console.print(
             f"\nDone in {elapsed_s:.1f} s; everything it started has ended.", highlight=False
@@ -335,7 +339,7 @@ def _save(client: Client, console: Console) -> None:
 
 
 def _connect(client: Client, console: Console, postgres: DemoPostgres, csv_files: Path) -> None:
-    number = len(QUESTIONS) + 4 + SEARCH_STEPS
+    number = len(QUESTIONS) + 4 + SEARCH_STEPS + DOCUMENT_STEPS
     console.print(f"\n[bold]{number}. A Postgres becomes a catalog in SQL[/bold]")
     try:
         with console.status("Waiting for Postgres"):

@@ -19,11 +19,15 @@ _COMMANDS = (
     "SELECT c.region, count(DISTINCT e.symbol) AS elements, max(e.discovered) AS last_found "
     "FROM elements e JOIN element_names n ON n.symbol = e.symbol JOIN countries c ON c.iso2 = n.iso2 "
     "GROUP BY c.region ORDER BY elements DESC",
+    "SELECT d.title, c.heading, e.name, e.phase, e.discovered "
+    "FROM vector_search('documents.handling.chunks', 'text', 'someone fainted in a closed room', 1) c "
+    "JOIN documents.handling.entries d ON d.id = c.entry_id "
+    "JOIN elements e ON array_has(d.tags, e.symbol) ORDER BY e.number",
 )
 
 
 def show_psql(console: Console, number: int, *, port: int, token: str) -> None:
-    """Run a command and a query in psql.
+    """Run a command and queries in psql.
 
     Args:
         console: where to show it.
@@ -34,7 +38,9 @@ def show_psql(console: Console, number: int, *, port: int, token: str) -> None:
     Raises:
         ClientError: psql fails.
     """
-    console.print(f"\n[bold]{number}. The same tables in psql[/bold]", highlight=False)
+    console.print(
+        f"\n[bold]{number}. The same tables and documents in psql[/bold]", highlight=False
+    )
     program = _find_psql()
     if program is None:
         console.print("psql is not installed: not shown.", highlight=False)

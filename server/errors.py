@@ -1,4 +1,4 @@
-"""One table: class of an error -> status and code on the wire; and the two body shapes.
+"""One table: class of an error -> status and code on the wire; and the shapes of bodies.
 
 The door's own errors extend the engine's tree::
 
@@ -19,7 +19,7 @@ The door's own errors extend the engine's tree::
 A class is looked up along its MRO, so a new engine error gets its parent's answer until it has its
 own line. The gateway shape (``{"error": "<code>", ...}``) is for workspaces and for rejections
 before a workspace is known; every other answer nests the code, and repeats the message at the top
-for clients of the older flat shape.
+for clients of the older flat shape. The Data API says ``{"detail": …}``: see ``server.api_v1.errors``.
 """
 
 from collections.abc import Mapping
@@ -36,6 +36,8 @@ from engine.errors import EngineError, InvalidRequest
 T = TypeVar("T")
 
 GATEWAY_PREFIX = "/v1/workspaces"
+DATA_PREFIX = "/api/v1"
+_CLUSTERS_PREFIX = "/clusters/"
 
 
 class Unauthenticated(EngineError):
@@ -155,7 +157,7 @@ def render(error: Exception, *, path: str, request_id: str) -> Response:
 
     Args:
         error: any exception; one outside the engine's tree becomes a 500 without its text.
-        path: of the request; workspaces have the gateway shape.
+        path: of the request; workspaces have the gateway shape, and the Data API its own.
         request_id: quoted in a 500, the only thing that leads to its log line.
 
     Returns:
@@ -166,23 +168,34 @@ def render(error: Exception, *, path: str, request_id: str) -> Response:
         message = shown_message(error)
     else:
         message = f"Internal server error. Please quote request {request_id}."
+    return Response(
+        orjson.dumps(_content(error, path, wire, message)),
+        status_code=wire.status,
+        media_type="application/json",
+        headers=headers_of(error),
+    )
+
+
+def is_data_api(path: str) -> bool:
+    """Tell whether a path belongs to the Data API, called directly or as a cluster's."""
+    return path == DATA_PREFIX or path.startswith((f"{DATA_PREFIX}/", _CLUSTERS_PREFIX))
+
+
+def _content(error: Exception, path: str, wire: Wire, message: str) -> dict[str, object]:
+    if is_data_api(path):
+        return {"detail": message}
     is_gateway = path.startswith(GATEWAY_PREFIX) or isinstance(
         error, (Unauthenticated, WorkspaceUnknown)
     )
-    content = {
+    return {
         "error": wire.code if is_gateway else {"code": wire.code, "message": message},
         "message": message,
         "status": wire.status,
     }
-    return Response(
-        orjson.dumps(content),
-        status_code=wire.status,
-        media_type="application/json",
-        headers=_headers(error),
-    )
 
 
-def _headers(error: Exception) -> dict[str, str]:
+def headers_of(error: Exception) -> dict[str, str]:
+    """Return the headers that the status of an error asks for."""
     match error:
         case Unauthenticated():
             return {"WWW-Authenticate": 'Bearer realm="tidemill"'}

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.door import Door
-from server.errors import Draining, render, wire_of
+from server.errors import DATA_PREFIX, Draining, render, wire_of
 from server.wire.streaming import ClientGone
 
 PROBES = frozenset({"/health", "/metrics"})
@@ -72,7 +72,7 @@ class RequestBoundary:
             self._report(scope, status, time.perf_counter() - started_s)
 
     def _report(self, scope: Scope, status: int, elapsed_s: float) -> None:
-        route = getattr(scope.get("route"), "path", None) or "unmatched"
+        route = _route_of(scope)
         self._door.metrics.count(scope["method"], route, status, elapsed_s)
         _log.info(
             "http.request",
@@ -126,6 +126,14 @@ class LastResort:
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     response = render(Draining(), path=scope["path"], request_id=scope["state"]["request_id"])
     await response(scope, receive, send)
+
+
+def _route_of(scope: Scope) -> str:
+    """Name the route of a request; those of the Data API, which is mounted twice, by one prefix."""
+    path: str | None = getattr(scope.get("route"), "path_format", None)
+    if path is None:
+        return "unmatched"
+    return f"{DATA_PREFIX}{path}" if scope.get("root_path") else path
 
 
 def _request_id(scope: Scope) -> str:

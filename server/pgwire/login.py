@@ -7,6 +7,7 @@ from engine.errors import InvalidRequest, NotFound
 from engine.query.resolve import DATASETS, MAIN
 from engine.service import connections, identity
 from engine.service.context import Caller, Engine
+from engine.service.documents.tables import DOCUMENTS
 from engine.service.identity import Credential
 from server.pgwire.errors import FatalPgError
 
@@ -64,7 +65,7 @@ async def open_workspace(engine: Engine, login: Login, database: str, user: str)
 
 async def _schema_of(engine: Engine, caller: Caller, catalog: str) -> str | None:
     """Return the schema that ``public`` means in a catalog; None when there is no such catalog."""
-    if catalog == DATASETS:
+    if catalog in (DATASETS, DOCUMENTS):
         return MAIN
     schemas = await connections.schemas_of(engine, caller, catalog)
     if schemas is None:

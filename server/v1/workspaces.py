@@ -24,7 +24,7 @@ class CreateWorkspace(Shape):
 
 
 class WorkspaceBody(Closed):
-    """A workspace this token may use."""
+    """A workspace this token may use; the Data API knows it, and its organisation, by their numbers."""
 
     public_id: str
     name: str
@@ -32,6 +32,8 @@ class WorkspaceBody(Closed):
     favorite: bool
     provision_status: str
     namespace: str
+    number: int
+    organization_number: int
 
 
 class WorkspaceListing(Closed):
@@ -74,6 +76,7 @@ async def list_workspaces(
 ) -> WorkspaceListing:
     """List the workspaces this token may use."""
     found = await identity.list_workspaces(holder.engine, holder.credential, organization_public_id)
+    organization = await identity.get_organization(holder.engine, holder.credential)
     return WorkspaceListing(
         workspaces=[
             WorkspaceBody(
@@ -83,6 +86,8 @@ async def list_workspaces(
                 favorite=workspace.favorite,
                 provision_status=workspace.provision_status,
                 namespace=_namespace(workspace),
+                number=workspace.number,
+                organization_number=organization.number,
             )
             for workspace in found
         ]

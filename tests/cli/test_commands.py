@@ -40,6 +40,7 @@ def test_help_and_version_name_every_command(tidemill: Run) -> None:
         "query",
         "upload",
         "connection",
+        "documents",
         "indexes",
         "embedding-providers",
         "token",

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from server.demo import COPY_QUESTION, FACT_FILES, FACTS, LIVE_QUESTION, QUESTIONS, TPCH_TABLES
+from server.demo_documents import DOCUMENT_QUESTION, DOCUMENT_TAGS, DOCUMENTS
 from server.demo_postgres import (
     DemoPostgres,
     PostgresAway,
@@ -45,11 +46,23 @@ def test_the_demo_answers_everything_and_leaves_nothing_running(
     assert "<b>batteries</b>" in text
     assert re.search(r"│ Gold +│", text)
     assert re.search(r"│ Polonium .*│ Poland +│", text)
+    _assert_documents_were_shown(text)
     _assert_postgres_was_shown(text)
     found = re.search(r"http://127\.0\.0\.1:(\d+)", text)
     assert found is not None
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(found[1]))) != 0
+
+
+def _assert_documents_were_shown(text: str) -> None:
+    for name in DOCUMENT_TAGS:
+        assert re.search(rf"processed  {re.escape(name)}: \d chunks", text), name
+    assert DOCUMENT_QUESTION.text in text
+    assert re.search(
+        r"│ Handling alkali metals │ Fire +│ +0\.\d+ │ Lithium, Sodium, Potassium", text
+    )
+    _, _, in_psql = text.partition("The same tables and documents in psql")
+    assert re.search(r"Handling liquefied gases \|.*\| Argon +\| gas +\| +1894", in_psql)
 
 
 def _assert_postgres_was_shown(text: str) -> None:
@@ -172,3 +185,11 @@ def test_what_elements_are_named_after_joins_both_other_files() -> None:
     assert {name["iso2"] for name in names} - {None} <= codes
     assert {name["kind"] for name in names} == {"place", "person", "celestial body"}
     assert all(name["kind"] == "place" for name in names if name["iso2"])
+
+
+def test_every_document_is_about_elements_there_are() -> None:
+    with (FACTS / "elements.csv").open(encoding="utf-8") as file:
+        symbols = {row["symbol"] for row in csv.DictReader(file)}
+    assert {path.name for path in DOCUMENTS.iterdir()} == set(DOCUMENT_TAGS)
+    for tags in DOCUMENT_TAGS.values():
+        assert set(tags) <= symbols
