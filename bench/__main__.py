@@ -12,7 +12,7 @@ from bench.common import OUT_FOLDER, ROOT
 
 _NAMES = (
     *("http_query", "tpch", "encode", "load", "sync", "listings", "search"),
-    *("pgwire", "flight"),
+    *("pgwire", "flight", "documents"),
 )
 
 

@@ -4,6 +4,7 @@ A copy is put in place by a rename, so it is always whole. The trap: a worker ma
 a path it was given, so a copy used within the last ten minutes stays even over the budget.
 """
 
+import math
 import time
 from pathlib import Path
 from threading import Lock
@@ -26,7 +27,7 @@ class BlobCache:
         # Copies of an earlier server are known, but nobody uses them.
         for path in folder.rglob("*"):
             if path.is_file():
-                self._add(str(path.relative_to(folder)), path.stat().st_size, used_at_s=0.0)
+                self._add(str(path.relative_to(folder)), path.stat().st_size, used_at_s=-math.inf)
 
     def find(self, key: str) -> Path | None:
         """Return the copy, now in use, or None."""

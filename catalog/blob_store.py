@@ -215,6 +215,12 @@ class LocalBlobStore(_ObjectBlobStore):
             staged.touch()  # published now: a collection must see that it is new
             publish_file(staged, self._root, new_key)
 
+    @override
+    async def ping(self) -> None:
+        """Check that the folder is there: a volume may be away."""
+        if not await asyncio.to_thread(self._root.is_dir):
+            raise Unavailable("The blob store cannot be reached now. Try again.")
+
     async def local_path(self, key: str) -> Path:
         """Return the file itself."""
         return self._existing(check_key(key))

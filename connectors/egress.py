@@ -13,7 +13,7 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -162,6 +162,7 @@ class JsonPost:
         policy: EgressPolicy,
         *,
         bearer: str | None = None,
+        headers: Mapping[str, str] | None = None,
         resolver: Resolver = resolve_system,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -171,6 +172,7 @@ class JsonPost:
             url: http or https.
             policy: bounds of each post, and permissions.
             bearer: a token to send with every post, of visible ASCII characters.
+            headers: more to send with every post; names and values as above.
             resolver: how names become addresses.
             tls: which certificates to trust; the usual ones when None.
 
@@ -180,7 +182,9 @@ class JsonPost:
         self._target = _target(check_url(url))
         self._policy = policy
         token = () if bearer is None else ((b"Authorization", b"Bearer " + bearer.encode("ascii")),)
-        self._headers = (*_JSON_HEADERS, *token)
+        given = (headers or {}).items()
+        more = ((name.encode("ascii"), text.encode("ascii")) for name, text in given)
+        self._headers = (*_JSON_HEADERS, *token, *more)
         self._resolver = resolver
         self._tls = tls
         self._stack = AsyncExitStack()
@@ -201,22 +205,33 @@ class JsonPost:
             EgressBroken: it was not reached, broke off or took too long.
             EgressFailed: the answer is too large, or encoded.
         """
+        async with self._answer(body) as response:
+            if _header(response, b"content-encoding").lower() not in {"", "identity"}:
+                raise _encoded()
+            _announced_bytes(response, self._policy)
+            content = bytearray()
+            async for chunk in response.aiter_stream():
+                content += chunk
+                if len(content) > self._policy.size_max_bytes:
+                    raise _too_large(self._policy)
+            return Reply(response.status, _header(response, b"retry-after"), bytes(content))
+
+    async def tell(self, body: bytes) -> int:
+        """Post a body and return the status of the answer; nothing else of it is read.
+
+        Raises:
+            EgressRefused: the address may not be reached.
+            EgressBroken: it was not reached, broke off or took too long.
+        """
+        async with self._answer(body) as response:
+            return response.status
+
+    @asynccontextmanager
+    async def _answer(self, body: bytes) -> AsyncIterator[httpcore.Response]:
+        stream = self._pool.stream("POST", self._target, headers=self._headers, content=body)
         with _in_our_words(self._policy):
-            async with (
-                asyncio.timeout(self._policy.timeout_s),
-                self._pool.stream(
-                    "POST", self._target, headers=self._headers, content=body
-                ) as response,
-            ):
-                if _header(response, b"content-encoding").lower() not in {"", "identity"}:
-                    raise _encoded()
-                _announced_bytes(response, self._policy)
-                content = bytearray()
-                async for chunk in response.aiter_stream():
-                    content += chunk
-                    if len(content) > self._policy.size_max_bytes:
-                        raise _too_large(self._policy)
-                return Reply(response.status, _header(response, b"retry-after"), bytes(content))
+            async with asyncio.timeout(self._policy.timeout_s), stream as response:
+                yield response
 
 
 @asynccontextmanager
@@ -241,7 +256,7 @@ def _in_our_words(policy: EgressPolicy) -> Iterator[None]:
     try:
         yield
     except (TimeoutError, httpcore.TimeoutException) as exc:
-        raise EgressBroken(f"The fetch took longer than {policy.timeout_s:g} s") from exc
+        raise EgressBroken(f"The request took longer than {policy.timeout_s:g} s") from exc
     except (httpcore.NetworkError, httpcore.ProtocolError) as exc:
         raise EgressBroken("The address could not be reached, or broke off") from exc
 

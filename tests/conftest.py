@@ -1,14 +1,19 @@
-"""Fixtures every suite may use: a real Postgres with a fresh database per test, and a real S3."""
+"""Fixtures every suite may use: a real Postgres, a real S3, and a catalog on both of its databases."""
 
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
+
+from catalog.database import Database
+from catalog.model import Workspace
+from catalog.store.workspaces import ensure_default
 
 # How long examples take to draw depends on what else the machine does.
 settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow])
@@ -76,3 +81,22 @@ def s3_endpoint() -> Iterator[str]:
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def catalog_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/catalog.db"
+    return str(request.getfixturevalue("postgres_database"))
+
+
+@pytest.fixture
+async def db(catalog_url: str) -> AsyncIterator[Database]:
+    database = await Database.open(catalog_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def workspace(db: Database) -> Workspace:
+    return await db.write(ensure_default)

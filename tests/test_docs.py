@@ -75,6 +75,7 @@ def test_the_tour_of_the_readme_prints_what_it_says(tour_folder: Path) -> None:
         "datasets.main.countries\n",
         "│ Asia          │ 4746571000 │",
         "│ La     │ Makes lenses of cameras and <b>batteries</b> of hybrid cars        │",
+        "│ Handling alkali metals │ Fire    │        6 │       1939 │",
     ):
         assert said in finished.stdout
         assert said in readme
@@ -118,6 +119,27 @@ def test_the_examples_of_the_page_on_search_run(tour_folder: Path) -> None:
     for said in ("by vector index meaning", "by sorted index by_mass"):
         assert said in plans
         assert said in page
+
+
+@pytest.mark.system
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the page is told with curl")
+def test_the_examples_of_the_page_on_documents_run(tour_folder: Path) -> None:
+    page = (ROOT / "docs" / "documents.md").read_text(encoding="utf-8")
+    commands = "\n".join(re.findall(r"<!-- documents -->\n```sh\n(.*?)```", page, re.DOTALL))
+    statements = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    assert len(statements) > 5
+    with serving(tour_folder / "real") as server, server.client() as client:
+        told = commands.replace("http://127.0.0.1:8000", server.url)
+        told += "\ntidemill upload server/demo_data/elements.csv\n"
+        finished = run_commands(told, tour_folder, server.url)
+        assert finished.returncode == 0, finished.stderr
+        assert '"detail"' not in finished.stdout
+        for said in ('"preset":"general_purpose"', "<mark>thermometer</mark>", "a person faints"):
+            assert said in finished.stdout
+        for sql in statements:
+            answer = client.post("/v1/query", json={"sql": sql})
+            assert answer.status_code == 200, (sql, answer.text)
+            assert answer.json()["rows"], sql
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,7 +19,13 @@ PACKAGES = ("catalog", "connectors", "engine", "server")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 SOURCES = sorted({*MODULES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py")})
 # Started by name: the entry point of the package, the worker's program, Alembic's scripts.
-_ENTRIES = {"server.cli", "engine.workers.zygote", "engine.sources.child", "engine.workers.child"}
+_ENTRIES = {
+    "server.cli",
+    "engine.workers.zygote",
+    "engine.documents.child",
+    "engine.sources.child",
+    "engine.workers.child",
+}
 _LINES_MAX = 450
 
 
@@ -38,8 +45,12 @@ def imported_names(path: Path) -> set[str]:
 
 def routes(tmp_path: Path) -> set[str]:
     app = create_app(Settings(data_dir=tmp_path))
-    paths = orjson.loads(app.state.document)["paths"]
-    return {f"{verb.upper()} {path}" for path, verbs in paths.items() for verb in verbs}
+    return {
+        f"{verb.upper()} {prefix}{path}"
+        for prefix, document in (("", app.state.document), ("/api/v1", app.state.data_document))
+        for path, verbs in orjson.loads(document)["paths"].items()
+        for verb in verbs
+    }
 
 
 def test_the_page_of_settings_is_the_one_the_program_makes() -> None:
@@ -107,3 +118,21 @@ def test_only_the_settings_read_the_environment() -> None:
     for path in MODULES:
         if dotted(path) != "catalog.settings":
             assert not re.search(r"os\.(environ|getenv)\b", path.read_text(encoding="utf-8")), path
+
+
+def test_the_server_does_not_load_what_only_its_workers_use() -> None:
+    """Each costs every start of a server time and memory."""
+    used = (
+        "PIL",
+        "datafusion",
+        "mammoth",
+        "pypdfium2",
+        "semantic_text_splitter",
+        "tesserocr",
+        "usearch",
+    )
+    program = f"import sys, server.app; print([name for name in {used!r} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -159,3 +159,10 @@ def test_the_fraction_of_query_11_follows_the_scale_factor() -> None:
     assert "* 0.0001\n" in read_queries(1.0)["q11"]
     assert "* 0.01\n" in read_queries(0.01)["q11"]
     assert len(read_queries(1.0)) == 22
+
+
+@pytest.mark.slow
+def test_documents_are_measured_against_the_bare_libraries(tmp_path: Path) -> None:
+    report = run_quick("documents", tmp_path)
+    assert goal_names(report) == {"pipeline", "scan", "batch", "searches"}
+    assert {row["part"] for row in report["rows"]} == {"pipeline", "scan", "batch", "searches"}

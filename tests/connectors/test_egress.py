@@ -498,6 +498,41 @@ def test_a_failed_post_is_an_answer_with_its_wait(site: Site) -> None:
     assert post(f"{site.url}/v1", b"{}") == [Reply(429, "3", b"later")]
 
 
+def test_a_post_may_have_headers_of_its_own(site: Site) -> None:
+    site.pages["/v1"] = (200, {}, b"")
+    post(f"{site.url}/v1", b"{}", b"{}", bearer="token", headers={"x-one": "1", "X-Two": "b c"})
+    for _, headers in site.requests:
+        assert (headers["x-one"], headers["X-Two"]) == ("1", "b c")
+        assert headers["Authorization"] == "Bearer token"
+
+
+def tell(url: str, body: bytes, policy: EgressPolicy = OPEN) -> int:
+    async def send() -> int:
+        async with JsonPost(url, policy) as door:
+            return await door.tell(body)
+
+    return asyncio.run(send())
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Endless": "1"}, {"Content-Encoding": "gzip"}])
+def test_whoever_is_told_something_answers_with_a_status(
+    site: Site, headers: dict[str, str]
+) -> None:
+    site.pages["/v1"] = (503, headers, b"x")
+    assert tell(f"{site.url}/v1", b'{"a": 1}') == 503
+    assert site.bodies == [b'{"a": 1}']
+
+
+def test_telling_has_the_bounds_of_a_post(site: Site) -> None:
+    with pytest.raises(EgressRefused):
+        tell(f"{site.url}/v1", b"{}", CLOSED)
+    assert site.connections == 0
+    short = EgressPolicy(allow_private=True, size_max_bytes=100, timeout_s=0.2)
+    with pytest.raises(EgressBroken, match=r"longer than 0\.2 s"):
+        tell(f"{site.url}/hang", b"{}", short)
+    site.hang.set()
+
+
 def test_a_post_follows_no_redirect(site: Site) -> None:
     site.pages["/v1"] = (307, {"Location": "/other"}, b"")
     assert [reply.status for reply in post(f"{site.url}/v1", b"{}", bearer="token")] == [307]
