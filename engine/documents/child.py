@@ -1,6 +1,6 @@
-"""The document process's main loop: take one task, do it, say END.
+"""The document process's main loop: take a task, do it, say END, until the parent hangs up.
 
-It is a fresh fork for every task: a document that harms its process harms nothing else. Whatever a task
+It is a fresh fork for every document: one that harms its process harms nothing else. Whatever a task
 raises becomes one FAILED frame.
 """
 

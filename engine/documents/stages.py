@@ -20,7 +20,7 @@ from engine.documents.figures.linking import link_figures
 from engine.documents.media_types import sniff
 from engine.documents.readers import read_document
 from engine.documents.stage_files import CHUNKS_FILE, VECTORS_FILE, read_embedded
-from engine.documents.tasks import StageTask
+from engine.documents.tasks import Document, StageTask
 from engine.embeddings.wordllama_local import WordEmbedder
 from engine.errors import DocumentInvalid
 
@@ -44,18 +44,20 @@ def run_stage(task: StageTask, report: Report) -> dict[str, Any]:
 
 
 def _fetch(task: StageTask, _report: Report) -> dict[str, Any]:
-    path = Path(task.document.path)
+    document = _document_of(task)
+    path = Path(document.path)
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_READ_BYTES):
             digest.update(block)
-    if digest.hexdigest() != task.document.sha256:
+    if digest.hexdigest() != document.sha256:
         raise DocumentInvalid("The stored file is damaged: its SHA-256 differs. Upload it again")
-    return {"media_type": sniff(path, task.document.file_name)}
+    return {"media_type": sniff(path, document.file_name)}
 
 
 def _read(task: StageTask, report: Report) -> dict[str, Any]:
-    source = Source(Path(task.document.path), task.document.file_name, task.document.media_type)
+    document = _document_of(task)
+    source = Source(Path(document.path), document.file_name, document.media_type)
     output = Path(task.output_folder)
     content = read_document(source, output, task.parameters, report)
     write_content(content, output)
@@ -89,6 +91,11 @@ def _embed(task: StageTask, report: Report) -> dict[str, Any]:
     column = pa.FixedSizeListArray.from_arrays(flat, embedder.dimensions)
     write_table(Path(task.output_folder) / VECTORS_FILE, pa.table({"vector": column}))
     return {"dimensions": embedder.dimensions}
+
+
+def _document_of(task: StageTask) -> Document:
+    assert task.document is not None, "its component takes the document"
+    return task.document
 
 
 def _facts_of(content: Content) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What the parent may ask a document process to do, as pure data.
 
 A document comes from a stranger: the process that reads it has no sockets, reads stored files alone, and
-is for one task.
+is for this one alone.
 """
 
 from dataclasses import dataclass, field
@@ -27,13 +27,13 @@ class StageTask:
     """Do the work of one component of a pipeline: see ``engine.documents.stages``.
 
     ``inputs`` are folders with what earlier steps made, by artifact; ``output_folder`` exists, is empty, and
-    has what this one made afterwards.
+    has what this one made afterwards. ``document`` is None for steps that work on what others made.
     """
 
     component: str
     parameters: dict[str, Any]
-    document: Document
     output_folder: str
+    document: Document | None = None
     inputs: dict[str, str] = field(default_factory=dict)
 
 

@@ -25,6 +25,7 @@ from engine.workers.answers import NO_ANSWERS, Answers
 from engine.workers.execution import Execution, Limits
 from engine.workers.forker import Forker
 from engine.workers.frames import Kind
+from engine.workers.held_worker import HeldWorker
 from engine.workers.shape import PoolShape
 from engine.workers.waiting import WaitingRoom
 from engine.workers.worker import Worker, WorkerGone
@@ -101,14 +102,30 @@ class WorkerPool(Generic[TaskT]):
         Raises:
             Overloaded: the queue is full, or no worker came free in time.
         """
-        worker = await self._acquire(workspace_id, limits.wait_s or self._shape.wait_s)
-        execution = Execution(worker, self._forker, limits, self._spill_folder)
+        async with self.hold(workspace_id, wait_s=limits.wait_s) as held:
+            with held.execute(task, limits) as execution:
+                yield execution
+
+    @asynccontextmanager
+    async def hold(
+        self, workspace_id: str, *, wait_s: float | None = None
+    ) -> AsyncIterator[HeldWorker[TaskT]]:
+        """Keep one worker for several tasks, which count as one.
+
+        Args:
+            workspace_id: whose tasks they are.
+            wait_s: how long they may wait for it; None = as long as usual.
+
+        Raises:
+            Overloaded: the queue is full, or no worker came free in time.
+        """
+        worker = await self._acquire(workspace_id, wait_s or self._shape.wait_s)
+        held = HeldWorker(worker, self._forker, self._shape.dump, self._spill_folder)
         try:
-            execution.start(self._shape.dump(task))
-            yield execution
+            yield held
         finally:
-            burial = self._release(worker, reusable=execution.settle())
-            if burial is not None and not execution.is_over:
+            burial = self._release(worker, reusable=held.is_usable)
+            if burial is not None and not held.is_over:
                 await asyncio.wait([burial])  # until then it may make a file the caller removes
 
     async def run_task(

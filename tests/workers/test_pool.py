@@ -129,3 +129,26 @@ async def test_the_answer_is_complete_before_its_file_is(
             if kind is Kind.DONE:
                 break
     assert seen == [Kind.SCHEMA, Kind.BODY, Kind.BODY, Kind.BODY, Kind.DONE]
+
+
+async def test_a_held_worker_does_one_task_after_the_other(pool: WorkerPool[Task]) -> None:
+    async with pool.hold("a") as held:
+        for number in range(3):
+            body = b""
+            with held.execute(task(f"SELECT {number}"), LIMITS) as execution:
+                async for kind, part in execution.frames():
+                    body += part if kind is Kind.BODY else b""
+            assert body == b"[%d]" % number
+            assert held.is_usable
+            assert pool.counts["busy"] == 1
+    assert pool.counts["busy"] == 0
+
+
+async def test_a_held_worker_whose_task_did_not_end_is_not_used_again(
+    pool: WorkerPool[Task],
+) -> None:
+    async with pool.hold("a") as held:
+        with held.execute(task(ENDLESS), LIMITS):
+            pass
+        assert not held.is_usable
+    assert await ask(pool, "SELECT 1") == b"[1]"

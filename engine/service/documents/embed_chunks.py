@@ -1,6 +1,6 @@
 """The vectors of the chunks of an entry, by the embedding provider of its dataset.
 
-The built-in model is at work in a document process; others are asked as for an index.
+The built-in model is at work in the document's process; others are asked as for an index.
 """
 
 import asyncio
@@ -9,16 +9,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from catalog.document_model import DocumentDataset, EntryFile
+from catalog.document_model import DocumentDataset
 from catalog.index_model import EmbeddingProvider
 from catalog.store import document_datasets as dataset_store
 from engine import errors
 from engine.arrow_files import read_table, write_table
 from engine.documents.component_table import EMBEDDING, Artifact
 from engine.documents.stage_files import CHUNKS_FILE, VECTORS_STEM, read_embedded
-from engine.documents.tasks import Document, StageTask
+from engine.documents.tasks import StageTask
 from engine.service.context import Engine
 from engine.service.documents.artifacts import Artifacts, lay_out
+from engine.service.documents.processes import DocumentProcess
 from engine.service.embedding import dimensions_of, embed_file, find_provider, is_built_in
 from engine.service.work import Work
 
@@ -26,10 +27,10 @@ from engine.service.work import Work
 async def embed_chunks(
     engine: Engine,
     dataset: DocumentDataset,
-    original: EntryFile,
     chunks: Artifacts,
     folder: Path,
     work: Work,
+    process: DocumentProcess,
 ) -> dict[str, Any]:
     """Write the vectors of chunks, in order, into files ``vectors-000000.arrow`` and so on of ``out``.
 
@@ -47,8 +48,9 @@ async def embed_chunks(
         return {}
     provider = await find_provider(engine, dataset.workspace_id, dataset.embedding_provider_id)
     if is_built_in(provider):
-        width = await _embed_here(engine, provider, original, place, output, work)
+        width = await _embed_here(engine, provider, folder, work, process)
     else:
+        await process.let_go()
         width = await _embed_elsewhere(engine, provider, dataset, folder, work)
     settled = await engine.db.write(dataset_store.know_width, dataset.id, width)
     if settled != width:
@@ -60,27 +62,16 @@ async def embed_chunks(
 
 
 async def _embed_here(
-    engine: Engine,
-    provider: EmbeddingProvider,
-    original: EntryFile,
-    chunks: Path,
-    output: Path,
-    work: Work,
+    engine: Engine, provider: EmbeddingProvider, folder: Path, work: Work, process: DocumentProcess
 ) -> int:
-    document = Document(str(chunks), original.file_name, original.mime_type, original.sha256)
     task = StageTask(
         component=EMBEDDING,
         parameters={"dimensions": dimensions_of(provider, None)},
-        document=document,
-        output_folder=str(output),
-        inputs={str(Artifact.CHUNKS): str(chunks)},
+        output_folder=str(folder / "out"),
+        inputs={str(Artifact.CHUNKS): str(folder / str(Artifact.CHUNKS))},
     )
-    done = await engine.documents.run(
-        original.workspace_id,
-        task,
-        timeout_s=engine.settings.document_timeout_s,
-        report=work.report,
-    )
+    timeout_s = engine.settings.document_timeout_s
+    done = await process.run(task, timeout_s=timeout_s, report=work.report)
     return int(done["dimensions"])
 
 

@@ -32,6 +32,7 @@ from engine.service.documents.datasets import pipeline_of
 from engine.service.documents.embed_chunks import embed_chunks
 from engine.service.documents.files import primary_file
 from engine.service.documents.processed import register_processed
+from engine.service.documents.processes import DocumentProcess
 from engine.service.documents.starting import PROCESS_JOB, start_pipeline
 from engine.service.documents.stored import new_file
 from engine.service.jobs import handles
@@ -50,6 +51,7 @@ class Run:
 
     engine: Engine
     work: Work
+    process: DocumentProcess
     organization_id: str
     dataset: DocumentDataset
     entry: Entry
@@ -121,15 +123,28 @@ def _fail_entry(conn: Connection, job: Job) -> None:
 @handles(PROCESS_JOB, on_failure=_fail_entry)
 async def _process(engine: Engine, job: Job, work: Work) -> None:
     try:
-        run = await _open_run(engine, job, work)
-        for step in run.pipeline.steps:
-            if not _is_done(run.entry, step):
-                run = await _do_step(run, step)
+        async with engine.documents.process(job.workspace_id) as process:
+            run = await _open_run(engine, job, work, process)
+            for step in run.pipeline.steps:
+                if not _is_done(run.entry, step):
+                    run = await _do_step(run, step)
     except (NotFound, Superseded) as error:
+        # Something else that is not found, such as a provider, is a failure to be told of.
+        if isinstance(error, NotFound) and await engine.db.read(_is_current, job):
+            raise
         log.info("documents.run_superseded", entry_id=job.payload["entry_id"], reason=str(error))
 
 
-async def _open_run(engine: Engine, job: Job, work: Work) -> Run:
+def _is_current(conn: Connection, job: Job) -> bool:
+    """Tell whether the entry of a job is still there, and in the job's run."""
+    try:
+        entry = entry_store.get_entry(conn, job.workspace_id, job.payload["entry_id"])
+    except NotFound:
+        return False
+    return bool(entry.run == job.payload["run"])
+
+
+async def _open_run(engine: Engine, job: Job, work: Work, process: DocumentProcess) -> Run:
     def read(conn: Connection) -> Run:
         entry = entry_store.get_entry(conn, job.workspace_id, job.payload["entry_id"])
         if entry.run != job.payload["run"]:
@@ -142,6 +157,7 @@ async def _open_run(engine: Engine, job: Job, work: Work) -> Run:
         return Run(
             engine=engine,
             work=work,
+            process=process,
             organization_id=workspace.organization_id,
             dataset=dataset_store.get_dataset(conn, job.workspace_id, entry.dataset_id),
             entry=entry,
@@ -162,13 +178,14 @@ async def _do_step(run: Run, step: PipelineStep) -> Run:
     run.work.report({"step": number + 1, "steps": len(run.pipeline.steps)})
     made = step.made_by.makes
     if made is Artifact.REGISTRATION:
+        await run.process.let_go()
         await _register(run, step)
         return run
     async with scratch_folder(run.engine.blobs.stage()) as folder:
         if made is Artifact.VECTORS:
             chunks = _artifacts(run, step, Artifact.CHUNKS)
             outcome = await embed_chunks(
-                run.engine, run.dataset, run.original, chunks, folder, run.work
+                run.engine, run.dataset, chunks, folder, run.work, run.process
             )
         else:
             outcome = await _in_process(run, step, folder)
@@ -207,8 +224,7 @@ async def _in_process(run: Run, step: PipelineStep, folder: Path) -> dict[str, A
         output_folder=str(folder / "out"),
         inputs=inputs,
     )
-    done = await run.engine.documents.run(
-        run.entry.workspace_id,
+    done = await run.process.run(
         task,
         timeout_s=min(run.pipeline.timeout_s, run.engine.settings.document_timeout_s),
         report=run.work.report,

@@ -1,0 +1,55 @@
+"""The process of one document: the same from task to task, a new one after a failure."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from engine.documents.component_table import FETCH
+from engine.documents.tasks import Document, StageTask
+from engine.errors import DocumentInvalid, ResourceExhausted
+from engine.service.context import Engine
+from engine.service.documents.processes import DocumentProcess
+
+pytestmark = pytest.mark.anyio
+
+_BYTES = b"# Tides\n\nSpring tides follow the full moon.\n"
+
+
+@pytest.fixture
+def document(engine: Engine) -> Document:
+    path = engine.blobs.stage()
+    path.write_bytes(_BYTES)
+    return Document(str(path), "tides.md", "", hashlib.sha256(_BYTES).hexdigest())
+
+
+async def sniff(process: DocumentProcess, document: Document, *, timeout_s: float = 60) -> str:
+    folder = str(Path(document.path).parent)
+    task = StageTask(FETCH, {}, folder, document)
+    done = await process.run(task, timeout_s=timeout_s, report=lambda _progress: None)
+    return str(done["media_type"])
+
+
+async def test_a_process_is_kept_until_it_is_let_go(engine: Engine, document: Document) -> None:
+    pool = await engine.documents.pool()
+    async with engine.documents.process("w") as process:
+        assert pool.counts["busy"] == 0
+        for _ in range(2):
+            assert await sniff(process, document) == "text/markdown"
+            assert pool.counts["busy"] == 1
+        await process.let_go()
+        assert pool.counts["busy"] == 0
+        assert await sniff(process, document) == "text/markdown"
+    assert pool.counts["busy"] == 0
+
+
+async def test_after_a_failure_there_is_a_new_process(engine: Engine, document: Document) -> None:
+    other = Document(document.path, document.file_name, "", "0" * 64)
+    pool = await engine.documents.pool()
+    async with engine.documents.process("w") as process:
+        with pytest.raises(DocumentInvalid, match="SHA-256"):
+            await sniff(process, other)
+        assert pool.counts["busy"] == 0
+        with pytest.raises(ResourceExhausted, match="longer than its limit"):
+            await sniff(process, document, timeout_s=0)
+        assert await sniff(process, document) == "text/markdown"
