@@ -17,6 +17,7 @@ import pypdfium2.raw as pdfium
 from engine.documents.content import TEXT_CHARS_MAX, Content, Source
 from engine.documents.pdf.headings import Outline, mark_headings, plain, sensible_title
 from engine.documents.pdf.lines import PageText, is_readable, read_lines
+from engine.documents.pdf.open_tables import find_open_tables
 from engine.documents.pdf.order import Part, in_reading_order
 from engine.documents.pdf.paragraphs import known_words, page_blocks, usual_pitch
 from engine.documents.pdf.parameters import ReadParameters, check_parameters
@@ -25,7 +26,7 @@ from engine.documents.pdf.rules import Placed, box_of, edges_of, placed_objects
 from engine.documents.pdf.running import without_running
 from engine.documents.pdf.scan import scanned_lines, with_pictures
 from engine.documents.pdf.shapes import Block, Box, Line
-from engine.documents.pdf.tables import fill_grid, find_grids, grid_box
+from engine.documents.pdf.tables import fill_grid, find_grids
 from engine.documents.pdf.text import join_blocks, write_text
 from engine.documents.pdf.view import View, view_of
 from engine.errors import DocumentInvalid
@@ -180,10 +181,11 @@ class _Reading:
             if self._is_scan(text.text, bool(whole), len(paths)):
                 return self._scan(page, number, images, view)
             pictures = self._pictures.write(page, number, images, view)
-            tables = find_grids([edge for path in paths for edge in edges_of(path, view)])
-            filled = [fill_grid(text, grid) for grid in tables]
-            lines = read_lines(text, [grid_box(grid) for grid in tables])
-            return in_reading_order([*lines, *filled, *pictures])
+            edges = [edge for path in paths for edge in edges_of(path, view)]
+            tables = [fill_grid(text, grid) for grid in find_grids(edges)]
+            tables += find_open_tables(text, edges, [table.box for table in tables], view.size)
+            lines = read_lines(text, [table.box for table in tables])
+            return in_reading_order([*lines, *tables, *pictures])
         finally:
             text.close()
 

@@ -18,6 +18,7 @@ from engine.documents.pdf.view import View
 SOFT_HYPHEN = "\u00ad"
 _WORD = re.compile(r"[^\s\x00\x02\ufffe]+")
 _LINE_END_HYPHENS = "\x02\ufffe"
+_LINE_ENDS = "\n" + _LINE_END_HYPHENS
 _GAP_HEIGHTS = 0.8
 """Words further apart than this many heights of a line may stand in different columns."""
 _BOLD = re.compile(r"bold|black|heavy|demi|cmbx|cmssbx|medi\b", re.IGNORECASE)
@@ -62,15 +63,18 @@ class PageText:
         left, bottom, right, top = box.left, box.bottom, box.right, box.top
         if last != first:
             ask(raw, last, self._box_at)
-            left, right = min(left, box.left), max(right, box.right)
-            bottom, top = min(bottom, box.bottom), max(top, box.top)
+            left = min(left, box.left)
+            right = max(right, box.right)
+            bottom = min(bottom, box.bottom)
+            top = max(top, box.top)
         return self._view.box(left, bottom, right, top)
 
     def words(self) -> Iterator[Word]:
         """Yield the words in pdfium's order."""
+        box_of = self.box
         for match in _WORD.finditer(self.text):
             first, end = match.span()
-            box = self.box(first, end - 1)
+            box = box_of(first, end - 1)
             if box.is_near:
                 yield Word(match[0], box, first)
 
@@ -113,11 +117,15 @@ def read_lines(page: PageText, tables: Iterable[Box]) -> list[Line]:
 
 def _starts_line(text: str, last: Word, word: Word) -> bool:
     between = text[last.first + len(last.text) : word.first]
-    if "\n" in between or any(hyphen in between for hyphen in _LINE_END_HYPHENS):
+    if between != " " and any(end in between for end in _LINE_ENDS):
         return True
-    gap = word.box.x0 - last.box.x1
-    height = max(last.box.height, word.box.height)
-    return not -height < gap < height * _GAP_HEIGHTS or not last.box.beside(word.box)
+    _, last_top, last_x1, last_bottom = last.box
+    x0, top, _, bottom = word.box
+    gap, height = x0 - last_x1, max(last_bottom - last_top, bottom - top)
+    if not -height < gap < height * _GAP_HEIGHTS:
+        return True
+    is_level = top == last_top and bottom == last_bottom  # as words of one font are
+    return not is_level and not last.box.beside(word.box)
 
 
 def _line(page: PageText, row: list[Word]) -> Line:

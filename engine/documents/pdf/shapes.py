@@ -58,8 +58,7 @@ def around(boxes: Iterable[Box]) -> Box:
     return Box(min(x0s), min(tops), max(x1s), max(bottoms))
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """Characters without a space between them; ``first`` is the number of the first on the page."""
 
     text: str

@@ -32,20 +32,15 @@ def find_grids(edges: Sequence[Box]) -> list[Grid]:
     return [grid for grid in grids if sum(cell is not None for row in grid for cell in row) > 1]
 
 
-def grid_box(grid: Grid) -> Box:
-    """Return the box around a grid."""
-    return around(cell for row in grid for cell in row if cell)
-
-
 def fill_grid(page: PageText, grid: Grid) -> Table:
     """Make the table of a grid with the words of the page."""
-    box = grid_box(grid)
+    box = _grid_box(grid)
     inside: dict[Box, list[Word]] = {cell: [] for row in grid for cell in row if cell}
     for word in page.words():
         if box.holds(*word.box.middle):
             for piece in _pieces(page, word, inside):
                 inside[piece[0]].append(piece[1])
-    rows = tuple(tuple(_cell_text(page, inside[cell]) if cell else "" for cell in row)
+    rows = tuple(tuple(cell_text(page, inside[cell]) if cell else "" for cell in row)
                  for row in grid)  # fmt: skip
     return Table(box, rows)
 
@@ -88,6 +83,10 @@ def _edge(edge: Box) -> dict[str, object]:
     }  # fmt: skip
 
 
+def _grid_box(grid: Grid) -> Box:
+    return around(cell for row in grid for cell in row if cell)
+
+
 def _grid(cells: Iterable[Box]) -> Grid:
     by_place = {(cell.top, cell.x0): cell for cell in cells}
     tops = sorted({top for top, _ in by_place})
@@ -112,12 +111,13 @@ def _cell_at(cells: Iterable[Box], box: Box) -> Box | None:
     return next((cell for cell in cells if cell.holds(x, y)), None)
 
 
-def _cell_text(page: PageText, words: Sequence[Word]) -> str:
-    """Join words in pdfium's order; letters that follow each other without a space are one word."""
+def cell_text(page: PageText, words: Sequence[Word]) -> str:
+    """Join the words of a cell; letters that follow each other without a space are one word."""
     text = ""
-    end = -1
+    end = 0
     for word in words:
-        between = page.text[end : word.first] if end >= 0 else ""
-        text += ("" if word.first == end or not between.strip("\x02\ufffe") else " ") + word.text
+        # What stands before on the page can come after in the file.
+        is_next = word.first >= end and not page.text[end : word.first].strip("\x02\ufffe")
+        text += ("" if is_next or not text else " ") + word.text
         end = word.first + len(word.text)
     return re.sub(r"\s+", " ", clean_text(text)).strip()
