@@ -1,17 +1,16 @@
 """Cuts a part out of a text and marks words in it."""
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _ELLIPSIS = "…"
 _GAP = re.compile(r"\s+")
 _LAST_GAP = re.compile(r"(?<!\s)\s++\S*+\Z")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(NamedTuple):
     """A found word: where it is in the text, and the number of the term that finds it."""
 
     start: int
@@ -24,18 +23,19 @@ def best_part(spans: Sequence[Span], chars_max: int) -> tuple[int, int]:
 
     Most different terms count, then most spans, then the first; (0, 0) when there is no span.
     """
-    inside: Counter[int] = Counter()
-    best, bounds, left = (0, 0), (0, 0), 0
-    for right, span in enumerate(spans):
-        inside[span.term] += 1
-        while left < right and span.end - spans[left].start > chars_max:
-            term = spans[left].term
-            inside[term] -= 1
-            if not inside[term]:
-                del inside[term]
+    inside: defaultdict[int, int] = defaultdict(int)
+    different = left = 0
+    best, bounds = (0, 0), (0, 0)
+    for right, (_, end, term) in enumerate(spans):
+        different += not inside[term]
+        inside[term] += 1
+        while left < right and end - spans[left].start > chars_max:
+            last = spans[left].term
+            inside[last] -= 1
+            different -= not inside[last]
             left += 1
-        if (len(inside), right - left) > best:
-            best, bounds = (len(inside), right - left), (spans[left].start, span.end)
+        if (different, right - left) > best:
+            best, bounds = (different, right - left), (spans[left].start, end)
     return bounds
 
 

@@ -9,7 +9,8 @@ Meilisearch does: who shows it as HTML escapes it first, with other marks in bet
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from unicodedata import normalize
 
 import pyarrow as pa
@@ -22,11 +23,13 @@ MARKS = ("<mark>", "</mark>")
 SNIPPET_CHARS = 200
 _SHORT_CHARS = 2_000
 _SEEDS_CHARS_MIN = 3
-_PLACES_MAX = 100
-"""Of one word in one long text; the best part is found among them."""
+_PLACES_MAX = 40
+"""Of one word in one text; the best part is found among them."""
+_WORDS_MAX = 1_000
+"""Words of one text that begin like one that is sought, and may be another."""
 _READ_CHARS_MAX = 400_000
 _WORD = re.compile(r"[^\W_]+")
-_REST = re.compile(r"[^\W_]*")
+_REST = r"[^\W_]*"
 
 
 class Marker:
@@ -37,6 +40,10 @@ class Marker:
         self._stemming, self._folding = open_analyzer(language), open_analyzer(PLAIN)
         self._numbers: dict[str, int | None] = {}
         self._seeds = [_first_seeds(each) for each in sought]
+
+    def read(self, texts: Iterable[str]) -> None:
+        """Look at the words of many short texts, which costs about as much as at those of one."""
+        self._know({word for text in texts for word in _WORD.findall(text.lower())})
 
     def whole(self, text: str) -> str | None:
         """Mark all of a text; None when nothing is found. A long one is cut as by :meth:`part`."""
@@ -80,21 +87,21 @@ class Marker:
 
     def _places(self, lowered: str, number: int) -> list[Span]:
         """Find where a word is, as far as its seeds tell."""
-        is_phrase = isinstance(self._sought[number], SoughtPhrase)
-        found: list[Span] = []
-        for seed in self._seeds[number]:
-            at = lowered.find(seed)
-            while at >= 0 and len(found) < _PLACES_MAX:
-                end = at + len(seed)
-                rest = None if is_phrase else _REST.match(lowered, end)
-                end = end if rest is None else rest.end()
-                if is_phrase or not (at and lowered[at - 1].isalnum()):
-                    found.append(Span(at, end, number))
-                at = lowered.find(seed, end)
-        if is_phrase:
-            return found
-        self._know({lowered[span.start : span.end] for span in found})
-        return [span for span in found if self._numbers[lowered[span.start : span.end]] == number]
+        if isinstance(self._sought[number], SoughtPhrase):
+            return [
+                Span(at, at + len(seed), number)
+                for seed in self._seeds[number]
+                for at in islice(_places_of(lowered, seed), _PLACES_MAX)
+            ]
+        words = [
+            word
+            for seed in self._seeds[number]
+            for word in islice(_words_with(lowered, seed), _WORDS_MAX)
+        ]
+        self._know({word for _, word in words})
+        numbers = self._numbers
+        meant = ((at, at + len(word)) for at, word in words if numbers[word] == number)
+        return [Span(at, end, number) for at, end in islice(meant, _PLACES_MAX)]
 
     def _learn(self, lowered: str) -> bool:
         """Look at all different words of a text; tell whether one is found by another seed now."""
@@ -125,6 +132,22 @@ class Marker:
             self._numbers[word] = next(found, None)
 
 
+def _places_of(text: str, piece: str) -> Iterator[int]:
+    """Yield where a piece of text is."""
+    at = text.find(piece)
+    while at >= 0:
+        yield at
+        at = text.find(piece, at + len(piece))
+
+
+def _words_with(text: str, seed: str) -> Iterator[tuple[int, str]]:
+    """Yield the words that begin with a seed, and where they are."""
+    for word in re.finditer(f"{re.escape(seed)}{_REST}", text):
+        at = word.start()
+        if not (at and text[at - 1].isalnum()):
+            yield at, word[0]
+
+
 def _finds(sought: SoughtWord, folded: Sequence[str], stems: Sequence[str]) -> bool:
     if sought.stem is not None and sought.stem in stems:
         return True
@@ -140,7 +163,9 @@ def _first_seeds(sought: Sought) -> list[str]:
     """Return pieces of text that words begin with which may be meant."""
     if isinstance(sought, SoughtPhrase):
         return [sought.written.lower()]
-    seeds = [sought.written]
-    if sought.stem is not None and len(sought.stem) >= _SEEDS_CHARS_MIN:
-        seeds.append(sought.stem)
-    return list(dict.fromkeys(seeds))
+    if sought.stem is None or len(sought.stem) < _SEEDS_CHARS_MIN:
+        return [sought.written]
+    # A stem is mostly the beginning of its word, and finds it too.
+    return (
+        [sought.stem] if sought.written.startswith(sought.stem) else [sought.written, sought.stem]
+    )
