@@ -1,8 +1,9 @@
 """Documents from upload to search, next to the libraries they go through, called bare.
 
 The pipeline: PDFs of 20 pages of text are uploaded side by side, and the time until the last is processed is
-compared with the sum of what pypdfium2, semantic-text-splitter and the embedding model need for them one after
-the other in this process. A scanned page is compared with tesseract's own time. Searches are compared with
+compared with the sum of what the libraries need for them one after the other in this process: pypdfium2 for the
+text, pdfplumber for the tables, semantic-text-splitter and the embedding model. What is left without the tables,
+and what our own readers need in one process, is reported besides. A scanned page is compared with tesseract's own time. Searches are compared with
 ``SELECT 1`` over the same connection, in turns.
 """
 
@@ -23,14 +24,14 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pdfplumber
 import pypdfium2
 import uvloop
-from fpdf import FPDF
-from PIL import Image, ImageDraw, ImageFont
 from semantic_text_splitter import MarkdownSplitter
 
 from bench.common import Report, Row, at_most, main, median_ratio, percentile
 from bench.http_load import Sample, load
+from bench.made_documents import PAGES, scan, sentence, text_pdf
 from bench.service import TOKEN, Service, post_request, query_request, serving
 from engine.documents.chunks.chunking import chunk_text
 from engine.documents.content import Source
@@ -39,51 +40,12 @@ from engine.documents.scans.ocr import read_page
 from engine.embeddings.wordllama_local import WordEmbedder
 
 _API = "/clusters/1/proxy/api/v1"
-_PAGES = 20
 _CHUNK_CHARS = 1_500
 _UPLOADS_AT_ONCE = 4
 _ENTRY_CHUNKS = 1_000
 _BATCH = 50
 _WAIT_S = 600
 _POLL_S = 0.02
-_WORDS = [
-    "river",
-    "mountain",
-    "engine",
-    "protein",
-    "market",
-    "harvest",
-    "signal",
-    "copper",
-    "theory",
-    "winter",
-    "bridge",
-    "carbon",
-    "vessel",
-    "argument",
-    "library",
-    "pressure",
-    "garden",
-    "circuit",
-    "enzyme",
-    "treaty",
-    "coast",
-    "ladder",
-    "mirror",
-    "orbit",
-    "pattern",
-    "quarry",
-    "resin",
-    "saddle",
-    "timber",
-    "valley",
-    "window",
-    "yeast",
-    "zinc",
-    "anchor",
-    "basin",
-    "canvas",
-]
 _DEFINITION = {
     "schema_id": "bench",
     "version": "v1",
@@ -152,7 +114,7 @@ class Api:
 
 
 def add_arguments(arguments: argparse.ArgumentParser) -> None:
-    arguments.add_argument("--documents", type=int, default=40, help=f"PDFs of {_PAGES} pages")
+    arguments.add_argument("--documents", type=int, default=40, help=f"PDFs of {PAGES} pages")
     arguments.add_argument("--chunks", type=int, default=100_000)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--seconds", type=float, default=2.0, help="of one round of one target")
@@ -174,12 +136,18 @@ def run(arguments: argparse.Namespace) -> Report:
 
 
 def _measure_pipeline(api: Api, sizes: Sizes, report: Report) -> None:
-    ratios: dict[str, list[float]] = {"libraries, bare": [], "our readers, one process": []}
+    ratios: dict[str, list[float]] = {
+        "libraries, bare": [],
+        "libraries, bare, no tables": [],
+        "our readers, one process": [],
+    }
     _run_pipeline(api, "warm", [text_pdf(0)])
     for number in range(sizes.rounds):
         files = [text_pdf(number * sizes.documents + each) for each in range(sizes.documents)]
+        texts_s, tables_s = sum(map(_read_bare, files)), sum(map(_find_tables_bare, files))
         took = {
-            "libraries, bare": sum(map(_read_bare, files)),
+            "libraries, bare": texts_s + tables_s,
+            "libraries, bare, no tables": texts_s,
             "our readers, one process": sum(map(_read_here, files)),
         }
         ours_s = _run_pipeline(api, f"round-{number}", files)
@@ -220,6 +188,16 @@ def _read_bare(data: bytes) -> float:
     document = pypdfium2.PdfDocument(data)
     text = "\n\n".join(page.get_textpage().get_text_bounded() for page in document)
     embedder.embed(splitter.chunks(text))
+    return time.perf_counter() - started_s
+
+
+def _find_tables_bare(data: bytes) -> float:
+    """Return the seconds that pdfplumber needs to look for tables in a PDF."""
+    started_s = time.perf_counter()
+    with pdfplumber.open(io.BytesIO(data)) as document:
+        for page in document.pages:
+            page.extract_tables()
+            page.close()
     return time.perf_counter() - started_s
 
 
@@ -266,7 +244,7 @@ def _measure_batches(api: Api, sizes: Sizes, report: Report) -> None:
     for number in range(_BATCH):
         body = {"dataset_id": dataset_id, "name": f"e{number}", "slug": f"e{number}"}
         ids.append(api.call("POST", "/entries", json=body)["entry"]["id"])
-        content = {"content": {"text": _sentence(number, 200)}}
+        content = {"content": {"text": sentence(number, 200)}}
         api.call("POST", f"/entries/{ids[-1]}/processed", json=content)
     batch = {"dataset_id": dataset_id, "limit": _BATCH}
     targets: dict[str, Callable[[], object]] = {
@@ -304,10 +282,10 @@ def _measure_searches(api: Api, service: Service, sizes: Sizes, report: Report) 
         "vector/chunks by text": lambda: _request(
             service,
             "/vector/chunks",
-            {"query": _sentence(next(texts), 6), "dataset_ids": [dataset_id]},
+            {"query": sentence(next(texts), 6), "dataset_ids": [dataset_id]},
         ),
         "search": lambda: _request(
-            service, "/search", {"query": _sentence(next(texts), 3), "dataset_ids": [dataset_id]}
+            service, "/search", {"query": sentence(next(texts), 3), "dataset_ids": [dataset_id]}
         ),
     }
     samples: dict[str, list[Sample]] = {name: [] for name in targets}
@@ -333,7 +311,7 @@ def _add_chunks(api: Api, dataset_id: int, number: int) -> None:
     body = {"dataset_id": dataset_id, "name": f"entry {number}", "slug": f"entry-{number}"}
     entry_id = api.call("POST", "/entries", json=body)["entry"]["id"]
     first = number * _ENTRY_CHUNKS
-    texts = [_sentence(first + each, 60) for each in range(_ENTRY_CHUNKS)]
+    texts = [sentence(first + each, 60) for each in range(_ENTRY_CHUNKS)]
     content = {"content": {"text": "\n\n".join(texts[:20])}}
     api.call("POST", f"/entries/{entry_id}/processed", json=content)
     chunks = [{"chunk_text": text, "chunk_index": each} for each, text in enumerate(texts)]
@@ -365,37 +343,6 @@ def _query_vectors() -> Iterator[list[float]]:
     while True:
         vector = rng.standard_normal(256)
         yield (vector / np.linalg.norm(vector)).round(5).tolist()
-
-
-def text_pdf(seed: int) -> bytes:
-    """Write a PDF of 20 pages of text with headings; the same seed makes the same text."""
-    pdf = FPDF()
-    for page in range(_PAGES):
-        pdf.add_page()
-        pdf.set_font("helvetica", "B", 15)
-        title = f"{page + 1}. {_sentence(seed * _PAGES + page, 4).capitalize()}"
-        pdf.cell(0, 10, title, new_x="LMARGIN", new_y="NEXT")
-        pdf.set_font("helvetica", size=10)
-        for paragraph in range(6):
-            text = _sentence((seed * _PAGES + page) * 10 + paragraph, 80)
-            pdf.multi_cell(0, 5, f"{text}.", new_x="LMARGIN", new_y="NEXT")
-            pdf.ln(3)
-    return bytes(pdf.output())
-
-
-def scan(seed: int) -> Image.Image:
-    """Draw a page of A4 at 250 dpi."""
-    image = Image.new("L", (2067, 2923), 255)
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(size=40)
-    for line in range(40):
-        draw.text((150, 150 + 64 * line), _sentence(seed * 40 + line, 11), font=font, fill=0)
-    return image
-
-
-def _sentence(seed: int, words: int) -> str:
-    rng = np.random.default_rng(seed)
-    return " ".join(rng.choice(_WORDS, words))
 
 
 if __name__ == "__main__":
