@@ -232,6 +232,11 @@ class Settings(BaseSettings):
     document_body_max_bytes: int = Field(
         64 * MIB, ge=KIB, description="Largest JSON body of the Data API, in bytes."
     )
+    document_content_max_bytes: int = Field(
+        64 * MIB,
+        ge=1,
+        description="Stored content of the entries that one answer of the Data API has, in bytes.",
+    )
     document_concurrency: int = Field(
         2 * _CORES, ge=1, description="Entries one server processes at once."
     )

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, delete, func, select, update
+from sqlalchemy import Connection, Select, and_, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from catalog.document_model import DatasetTotals, DocumentDataset
+from catalog.document_model import DatasetTotals, DocumentDataset, EntryStatus, FileKind
 from catalog.document_tables import (
     document_datasets,
     document_entries,
@@ -20,6 +20,8 @@ from catalog.store.own_secrets import drop_own_secret
 from catalog.store.rows import columns_of, utc_now
 
 NUMBER_MAX = 2**63 - 1
+_VECTOR_FILES = "vectors-%.arrow"
+"""Names of the files of an entry with its vectors."""
 
 _COLUMNS = columns_of(document_datasets, DocumentDataset)
 
@@ -103,19 +105,22 @@ def page_datasets(
 
 
 def count_entries(conn: Connection, dataset_ids: Sequence[int]) -> dict[int, DatasetTotals]:
-    """Return the totals of datasets, without those that have no entry."""
+    """Return the totals of datasets, without those that have no entry.
+
+    Reads the rows of all their files that stay.
+    """
     entries, files = document_entries.c, document_files.c
-    query = (
-        select(
-            entries.dataset_id,
-            func.count(entries.id.distinct()),
-            func.coalesce(func.sum(case((files.expires_at.is_(None), files.size_bytes))), 0),
-        )
-        .outerjoin(document_files, files.entry_id == entries.id)
-        .where(entries.dataset_id.in_(dataset_ids))
+    mine = entries.dataset_id.in_(dataset_ids)
+    counts = select(entries.dataset_id, func.count()).where(mine).group_by(entries.dataset_id)
+    # Apart from the counts: joined to their files, entries would have to be told apart again.
+    sizes = (
+        select(entries.dataset_id, func.sum(files.size_bytes))
+        .join(document_files, files.entry_id == entries.id)
+        .where(mine, files.expires_at.is_(None))
         .group_by(entries.dataset_id)
     )
-    return {row[0]: DatasetTotals(row[1], int(row[2])) for row in conn.execute(query)}
+    known = {row[0]: int(row[1]) for row in conn.execute(sizes)}
+    return {row[0]: DatasetTotals(row[1], known.get(row[0], 0)) for row in conn.execute(counts)}
 
 
 def update_dataset(
@@ -126,7 +131,7 @@ def update_dataset(
     *,
     version: int | None = None,
 ) -> DocumentDataset:
-    """Change some of a dataset; its version is one more afterwards.
+    """Change some of a dataset; its version is one more afterwards, unless nothing is to change.
 
     Args:
         conn: where.
@@ -145,6 +150,8 @@ def update_dataset(
             f"Dataset {dataset_id} was changed meanwhile: its version is {present.version}, not "
             f"{version}. Read it again"
         )
+    if not changes:
+        return present
     other = find_dataset(conn, workspace_id, changes.get("slug", present.slug))
     if other is not None and other.id != dataset_id:
         raise _slug_taken(other.slug)
@@ -155,11 +162,18 @@ def update_dataset(
 
 
 def know_width(conn: Connection, dataset_id: int, width: int) -> int:
-    """Settle how many numbers the vectors of a dataset have; return what was settled first."""
+    """Settle how many numbers the vectors of a dataset have; return what is settled.
+
+    The first width stays as long as an entry has vectors, or is about to: what a pipeline has made
+    of one that it still processes counts. Then another may come.
+    """
     mine = document_datasets.c.id == dataset_id
-    unknown = document_datasets.c.embedding_width.is_(None)
-    conn.execute(update(document_datasets).where(mine, unknown).values(embedding_width=width))
-    return conn.scalar(select(document_datasets.c.embedding_width).where(mine)) or width
+    locked = select(document_datasets.c.embedding_width).where(mine).with_for_update()
+    settled: int | None = conn.scalar(locked)
+    if settled is not None and (settled == width or conn.scalar(_with_vectors(dataset_id))):
+        return settled
+    conn.execute(update(document_datasets).where(mine).values(embedding_width=width))
+    return width
 
 
 def delete_dataset(conn: Connection, workspace_id: str, dataset_id: int) -> None:
@@ -173,6 +187,24 @@ def delete_dataset(conn: Connection, workspace_id: str, dataset_id: int) -> None
     drop_blobs(conn, keys, utc_now())
     conn.execute(delete(document_datasets).where(document_datasets.c.id == dataset_id))
     drop_own_secret(conn, workspace_id, dataset.webhook_secret_id)
+
+
+def _with_vectors(dataset_id: int) -> Select[tuple[int]]:
+    """Find an entry of a dataset whose vectors are searched, or are made and not yet searched."""
+    entries, files = document_entries.c, document_files.c
+    return (
+        select(entries.id)
+        .join(document_files, files.entry_id == entries.id)
+        .where(
+            entries.dataset_id == dataset_id,
+            files.file_name.like(_VECTOR_FILES),
+            or_(
+                and_(files.kind == FileKind.PROCESSED, entries.registration.is_not(None)),
+                and_(files.kind == FileKind.PROCESSING, entries.status == EntryStatus.PROCESSING),
+            ),
+        )
+        .limit(1)
+    )
 
 
 def _keys_of_files(dataset_id: int) -> Select[tuple[str]]:

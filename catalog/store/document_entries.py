@@ -34,8 +34,7 @@ def insert_entry(conn: Connection, workspace_id: str, values: Mapping[str, Any])
         NotFound: the dataset was removed meanwhile.
     """
     dataset_id, slug = values["dataset_id"], values["slug"]
-    if conn.scalar(_is_taken(dataset_id, slug)):
-        raise _slug_taken(slug)
+    check_slug(conn, dataset_id, slug)
     now = utc_now()
     made = {
         **values,
@@ -55,6 +54,12 @@ def insert_entry(conn: Connection, workspace_id: str, values: Mapping[str, Any])
             raise NotFound(f"Dataset with id {dataset_id} not found") from error
         raise _slug_taken(slug) from error
     return Entry(**row.mappings().one())
+
+
+def check_slug(conn: Connection, dataset_id: int, slug: str) -> None:
+    """See that a dataset has no entry of a slug yet; raise ``Conflict``."""
+    if conn.scalar(_is_taken(dataset_id, slug)):
+        raise _slug_taken(slug)
 
 
 def get_entry(conn: Connection, workspace_id: str, entry_id: int) -> Entry:

@@ -110,6 +110,12 @@ def has_segment(conn: Connection, segment_id: str) -> bool:
     return conn.scalar(select(document_segments.c.id).where(mine)) is not None
 
 
+def width_of(conn: Connection, segment_id: str) -> int | None:
+    """Return how many numbers the vectors of a segment have; None when it has none, or is gone."""
+    mine = document_segments.c.id == segment_id
+    return conn.scalar(select(document_segments.c.width).where(mine))
+
+
 def drop_abandoned(conn: Connection, before: datetime) -> int:
     """Forget segments made before a moment of which nothing is live; return how many."""
     unnamed = (

@@ -48,7 +48,8 @@ def read_document(
         report: called with what is done and what there is in all.
 
     Raises:
-        DocumentInvalid: the kind is not read, or the file is not what its kind demands.
+        DocumentInvalid: the kind is not read, the file is not what its kind demands, or it has
+            neither text nor an image: nothing of it could be found.
     """
     advice = _ADVICE.get(source.media_type)
     if advice is not None:
@@ -57,7 +58,10 @@ def read_document(
         raise DocumentInvalid(
             f"Files of the kind {source.media_type} are not read; kinds that are: {_KINDS}."
         )
-    return _reader(source.media_type)(source, output, parameters, report)
+    content = _reader(source.media_type)(source, output, parameters, report)
+    if not content.text.strip():
+        raise DocumentInvalid("The document holds no text.")
+    return content
 
 
 def _reader(media_type: str) -> Reader:

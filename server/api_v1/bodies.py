@@ -3,10 +3,12 @@
 Numbers may come as text, as clients send them. Unknown fields are ignored.
 """
 
+import re
 from typing import Annotated, Any, Generic, TypeVar
 
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Strict, ValidationError
+from pydantic_core import PydanticKnownError
 from starlette.requests import Request
 
 from server.api_v1.errors import Incomplete
@@ -16,6 +18,21 @@ from server.limits import read_body
 T = TypeVar("T", bound="Given")
 # Deeper JSON than this is nobody's document, and costs whoever walks it.
 _DEPTH_MAX = 64
+# Python would take 1_0, spaces around, a plus, and the digits of every script.
+_WHOLE = re.compile(r"-?[0-9]+")
+_REAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, str) and not _WHOLE.fullmatch(value):
+        raise PydanticKnownError("int_parsing")
+    return _no_boolean(value)
+
+
+def _real(value: object) -> object:
+    if isinstance(value, str) and not _REAL.fullmatch(value):
+        raise PydanticKnownError("float_parsing")
+    return _no_boolean(value)
 
 
 def _no_boolean(value: object) -> object:
@@ -24,9 +41,9 @@ def _no_boolean(value: object) -> object:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_no_boolean)]
-"""An integer, or the text of one: some clients send their ids so."""
-Real = Annotated[float, BeforeValidator(_no_boolean)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""An integer, or the text of one in ASCII digits: some clients send their ids so."""
+Real = Annotated[float, BeforeValidator(_real)]
 Yes = Annotated[bool, Strict()]
 Vector = list[Annotated[float, Strict()]]
 

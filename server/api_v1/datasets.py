@@ -61,7 +61,7 @@ class WebhookConfig(Given):
 
     url: str = Field(min_length=1, max_length=8192)
     secret: str | None = Field(default=None, min_length=1, max_length=4096)
-    events: list[str] = Field(default_factory=list, max_length=20)
+    events: list[str] | None = Field(default=None, max_length=20)
     enabled: Yes = True
 
 
@@ -215,14 +215,15 @@ _EXAMPLE = {
 _created = JsonBody(DatasetCreateRequest, example=_EXAMPLE)
 _updated = JsonBody(DatasetUpdateRequest, example={"name": "Papers of 2026", "version": 1})
 PageSize = Annotated[
-    int | None, Query(ge=1, le=1000, description=f"Datasets in the page; {PAGE_ROWS} unless told.")
+    Whole | None,
+    Query(ge=1, le=1000, description=f"Datasets in the page; {PAGE_ROWS} unless told."),
 ]
 
 
 @router.get("", summary="List datasets", responses=documented())
 async def list_datasets(
     access: Authorized,
-    page: Annotated[int, Query(ge=1, le=10**9, description="From 1.")] = 1,
+    page: Annotated[Whole, Query(ge=1, le=10**9, description="From 1.")] = 1,
     page_size: PageSize = None,
     limit: PageSize = None,
 ) -> DatasetListing:
@@ -329,8 +330,8 @@ async def delete_dataset(access: Authorized, dataset_id: DatasetId) -> Response:
 async def list_webhook_deliveries(
     access: Authorized,
     dataset_id: DatasetId,
-    page: Annotated[int, Query(ge=1, le=10**9, description="From 1.")] = 1,
-    page_size: Annotated[int, Query(ge=1, le=1000, description="In the page.")] = PAGE_ROWS,
+    page: Annotated[Whole, Query(ge=1, le=10**9, description="From 1.")] = 1,
+    page_size: Annotated[Whole, Query(ge=1, le=1000, description="In the page.")] = PAGE_ROWS,
 ) -> DeliveryListing:
     """List the notifications of a dataset, newest first, with what came of them."""
     total, found = await datasets.list_deliveries(

@@ -5,11 +5,14 @@ from typing import Annotated, Any
 from fastapi import Path
 from starlette.convertors import StringConvertor, register_url_convertor
 
+from server.api_v1.bodies import Whole
 from server.wire.fields import Closed
 
 _NUMBER_MAX = 2**63 - 1
-DatasetId = Annotated[int, Path(ge=1, le=_NUMBER_MAX, description="Of the dataset.", examples=[1])]
-EntryId = Annotated[int, Path(ge=1, le=_NUMBER_MAX, description="Of the entry.", examples=[7])]
+DatasetId = Annotated[
+    Whole, Path(ge=1, le=_NUMBER_MAX, description="Of the dataset.", examples=[1])
+]
+EntryId = Annotated[Whole, Path(ge=1, le=_NUMBER_MAX, description="Of the entry.", examples=[7])]
 
 
 class _EntryConvertor(StringConvertor):

@@ -11,7 +11,7 @@ from engine.service.documents import direct, entries, pipeline_run
 from engine.service.documents.direct import GivenChunk
 from engine.service.documents.entries import Selector
 from server.api_v1.access import Authorized
-from server.api_v1.bodies import JsonBody
+from server.api_v1.bodies import JsonBody, Whole
 from server.api_v1.documented import EntryId, documented, page_count
 from server.api_v1.entry_bodies import (
     ID_MAX,
@@ -19,6 +19,7 @@ from server.api_v1.entry_bodies import (
     ChunksIndexed,
     ChunksRequest,
     ContentBatch,
+    ContentRequest,
     EntryBatch,
     EntryBody,
     EntryContentBody,
@@ -40,6 +41,7 @@ PAGE_ROWS_MAX = 100
 
 _updated = JsonBody(EntryUpdateRequest, example={"metadata": {"source": "library"}})
 _batch = JsonBody(BatchRequest, example={"dataset_id": 1, "limit": 50})
+_contents = JsonBody(ContentRequest, example={"dataset_id": 1, "limit": 50})
 _content = JsonBody(ProcessedRequest, example={"content": {"text": "# Title\n\nText"}})
 _chunks = JsonBody(
     ChunksRequest,
@@ -55,13 +57,13 @@ async def list_entries(  # noqa: PLR0913, PLR0917 - one for each parameter of th
     request: Request,
     access: Authorized,
     dataset_id: Annotated[
-        int | None, Query(ge=1, le=ID_MAX, description="Of this dataset.")
+        Whole | None, Query(ge=1, le=ID_MAX, description="Of this dataset.")
     ] = None,
-    page: Annotated[int, Query(ge=1, le=10**9, description="From 1.")] = 1,
+    page: Annotated[Whole, Query(ge=1, le=10**9, description="From 1.")] = 1,
     limit: Annotated[
-        int | None, Query(description="Entries in the page: 20 unless told, at most 100.")
+        Whole | None, Query(description="Entries in the page: 20 unless told, at most 100.")
     ] = None,
-    page_size: Annotated[int | None, Query(description="The same as limit.")] = None,
+    page_size: Annotated[Whole | None, Query(description="The same as limit.")] = None,
     slug: Annotated[str | None, Query(max_length=255, description="Of this slug.")] = None,
     status: Annotated[str | None, Query(max_length=50, description="In this status.")] = None,
 ) -> EntryListing:
@@ -108,14 +110,19 @@ async def batch_get_entries(
     "/batch/content",
     summary="Get the content of many entries",
     responses=documented(413, 422),
-    openapi_extra=_batch.openapi_extra,
+    openapi_extra=_contents.openapi_extra,
 )
 async def batch_get_entry_content(
-    request: Request, access: Authorized, body: Annotated[BatchRequest, Depends(_batch)]
+    request: Request, access: Authorized, body: Annotated[ContentRequest, Depends(_contents)]
 ) -> ContentBatch:
-    """Return the text and the chunks of entries in one request."""
+    """Return the text and the chunks of entries in one request, at most 64 MiB as stored."""
     found, total = await entries.read_contents(
-        access.engine, access.caller, _selector(body), limit=body.limit, offset=body.offset
+        access.engine,
+        access.caller,
+        _selector(body),
+        limit=body.limit,
+        offset=body.offset,
+        with_chunks=body.with_chunks,
     )
     failed = failed_word(request)
     return ContentBatch(entries=[EntryContentBody.of(item, failed) for item in found], total=total)

@@ -11,7 +11,7 @@ from engine.documents.content import CONTENT_FILE
 from engine.service.documents import direct
 from engine.service.documents.entries import BATCH_MAX, EntryContent, EntryDetail
 from engine.service.documents.files import primary_file
-from server.api_v1.bodies import Given, Vector, Whole
+from server.api_v1.bodies import Given, Vector, Whole, Yes
 from server.api_v1.errors import Incomplete
 from server.door import door_of
 from server.wire.fields import Closed, Timestamp
@@ -47,6 +47,12 @@ class BatchRequest(Given):
     status: str | None = None
     limit: Whole = Field(default=50, ge=1, le=BATCH_MAX)
     offset: Whole = Field(default=0, ge=0, le=ID_MAX)
+
+
+class ContentRequest(BatchRequest):
+    """Of which entries the content, and whether with its chunks."""
+
+    with_chunks: Yes = True
 
 
 class GivenContent(Given):

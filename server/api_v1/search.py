@@ -329,6 +329,7 @@ async def _texts(access: Authorized, entry_ids: Sequence[int]) -> dict[int, Entr
         limit=len(entry_ids),
         offset=0,
         with_chunks=False,
+        is_complete=False,
     )
     return {
         each.entry.id: EntryText(text=each.content["text"])

@@ -9,7 +9,7 @@ from starlette.responses import FileResponse
 
 from catalog.document_model import FileKind
 from engine.service.documents import entries, files
-from engine.service.documents.entries import EntryDetail
+from engine.service.documents.entries import NewEntry
 from engine.service.documents.files import Staged
 from server.api_v1.access import Authorized
 from server.api_v1.bodies import JsonBody, check_storable, check_value
@@ -94,7 +94,8 @@ async def create_entry(request: Request, access: Authorized) -> EntryCreated:
     content_type = request.headers.get("content-type", "")
     if content_type.lower().startswith("multipart/"):
         return await _create_with_file(request, access)
-    detail = await _create(access, await _created(request))
+    asked = _asked(await _created(request))
+    detail = await entries.create_entry(access.engine, access.caller, asked)
     return EntryCreated(entry=EntryBody.of(detail, failed_word(request)))
 
 
@@ -171,18 +172,11 @@ async def download_entry_file(
 async def _create_with_file(request: Request, access: Access) -> EntryCreated:
     form, staged = await _receive(request, access)
     try:
-        body = check_value(EntryCreateRequest, _fields_of(form))
-        detail = await _create(access, body)
-        try:
-            await files.keep_upload(
-                access.engine, access.caller, detail.entry.id, staged, FileKind.ORIGINAL
-            )
-        except BaseException:
-            await entries.delete_entry(access.engine, access.caller, detail.entry.id)
-            raise
+        asked = _asked(check_value(EntryCreateRequest, _fields_of(form)))
+        made = await files.create_with_file(access.engine, access.caller, asked, staged)
     finally:
         staged.path.unlink(missing_ok=True)
-    found = await entries.get_entry(access.engine, access.caller, detail.entry.id)
+    found = await entries.get_entry(access.engine, access.caller, made.entry.id)
     return EntryCreated(entry=EntryBody.of(found, failed_word(request)))
 
 
@@ -218,10 +212,8 @@ def _kind_of(text: str | None) -> FileKind:
     return FileKind(text)
 
 
-async def _create(access: Access, body: EntryCreateRequest) -> EntryDetail:
-    return await entries.create_entry(
-        access.engine,
-        access.caller,
+def _asked(body: EntryCreateRequest) -> NewEntry:
+    return NewEntry(
         dataset_id=body.dataset_id,
         name=body.name,
         slug=body.slug,

@@ -10,6 +10,7 @@ from tests.server.running import RunningServer, serving
 
 FILE_BYTES_MAX = 64 * 1024
 BODY_BYTES_MAX = 32 * 1024
+CONTENT_BYTES_MAX = 64 * 1024
 
 
 @pytest.fixture(scope="session")
@@ -34,11 +35,12 @@ def narrow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def narrow_server(narrow_folder: Path) -> Iterator[RunningServer]:
-    """Small files and bodies only, garbage that goes soon, and the other word for a failed entry."""
+    """Little of everything, garbage that goes soon, and the other word for a failed entry."""
     with serving(
         narrow_folder,
         document_size_max_bytes=FILE_BYTES_MAX,
         document_body_max_bytes=BODY_BYTES_MAX,
+        document_content_max_bytes=CONTENT_BYTES_MAX,
         document_failed_status="error",
         blob_grace_s=4,
         blob_gc_interval_s=1,

@@ -39,6 +39,14 @@ def pdf(*paragraphs: str, heading: str = "A report of the harbour") -> bytes:
     return bytes(paper.output())
 
 
+def blank_pdf() -> bytes:
+    """A PDF of two pages with nothing on them."""
+    paper = Paper()
+    paper.add_page()
+    paper.add_page()
+    return bytes(paper.output())
+
+
 def pdf_sample() -> Sample:
     paper = Paper()
     texts = (paragraph(11), paragraph(12), f"The lighthouse is watched. {paragraph(13)}")

@@ -34,7 +34,7 @@ FIELDS = {
     "pipeline_config",
 }
 SECRET = "the-secret-of-the-webhook"
-WEBHOOK = {"url": "https://hooks.example.com/in", "secret": SECRET, "events": [], "enabled": True}
+WEBHOOK = {"url": "https://hooks.example.com/in", "secret": SECRET, "enabled": True}
 
 
 def body_of(**fields: Any) -> dict[str, Any]:
@@ -254,6 +254,17 @@ def test_a_change_counts_and_leaves_the_rest(library: Library) -> None:
     assert emptied["version"] == 3
 
 
+@pytest.mark.parametrize("body", [{}, {"name": None}, {"version": 2}])
+def test_a_change_of_nothing_changes_nothing(library: Library, body: dict[str, Any]) -> None:
+    dataset_id = library.dataset(preset="general_purpose")["id"]
+    before = library.call("GET", f"/datasets/{dataset_id}")
+    assert library.call("PATCH", f"/datasets/{dataset_id}", json=body) == before
+    library.call("PATCH", f"/pipelines/datasets/{dataset_id}/config", json={})
+    assert library.call("GET", f"/datasets/{dataset_id}") == before
+    entry = library.entry(dataset_id)
+    assert library.call("PATCH", f"/entries/{entry['id']}", json={}) == entry
+
+
 def test_a_stale_version_is_a_conflict(library: Library) -> None:
     made = library.dataset()
     path = f"/datasets/{made['id']}"
@@ -350,6 +361,8 @@ def test_a_webhook_is_set_changed_and_ended(library: Library) -> None:
     assert made["webhook_config"] is None
     set_up = library.call("PATCH", path, json={"webhook_config": WEBHOOK})
     assert set_up["webhook_config"]["has_secret"]
+    nothing = {"webhook_config": {**WEBHOOK, "events": []}}
+    assert "leave it out" in messages_of(library.ask("PATCH", path, json=nothing))
     moved = {"url": "https://hooks.example.com/to", "events": ["entry.failed"], "enabled": False}
     changed = library.call("PATCH", path, json={"webhook_config": moved})["webhook_config"]
     assert changed == {**moved, "has_secret": True}

@@ -1,6 +1,7 @@
 """Entries: made, listed, read many at once, changed, deleted; their content brought by a client."""
 
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -229,6 +230,29 @@ def test_an_unknown_entry_is_not_found(library: Library, method: str) -> None:
 def test_a_wrong_id_is_named(library: Library, some_id: str) -> None:
     ((place, _),) = problems_of(library.ask("GET", f"/entries/{some_id}"))
     assert place == ("path", "entry_id")
+
+
+@pytest.mark.parametrize(
+    "form", ["{}_0", "%20{}", "{}%20", "+{}", "%2B{}", "{}.0", "\N{FULLWIDTH DIGIT ONE}"]
+)
+def test_a_number_is_written_in_ascii_digits(library: Library, form: str) -> None:
+    entry = library.entry(library.dataset()["id"])
+    body = {"entry_ids": [unquote(form.format(entry["id"]))]}
+    for response, place in (
+        (library.ask("GET", f"/entries/{form.format(entry['id'])}"), ("path", "entry_id")),
+        (library.ask("GET", f"/datasets/{form.format(1)}"), ("path", "dataset_id")),
+        (library.ask("GET", f"/entries?page={form.format(1)}"), ("query", "page")),
+        (library.ask("GET", f"/entries?limit={form.format(1)}"), ("query", "limit")),
+        (library.ask("GET", f"/datasets?page_size={form.format(1)}"), ("query", "page_size")),
+        (library.ask("POST", "/entries/batch", json=body), ("body", "entry_ids", 0)),
+    ):
+        assert problems_of(response) == [(place, "int_parsing")]
+    proxied = library.client.get(f"/clusters/{form.format(1)}/proxy/api/v1/entries")
+    assert "must be a number" in detail_of(proxied, 400)
+    search = {"query": "x", "min_score": unquote(form.format(0))}
+    response = library.ask("POST", "/search", json=search)
+    if form != "{}.0":
+        assert problems_of(response) == [(("body", "min_score"), "float_parsing")]
 
 
 def test_many_entries_are_read_at_once(library: Library) -> None:

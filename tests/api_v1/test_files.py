@@ -307,7 +307,9 @@ def test_a_wrong_form_makes_nothing(
 
 
 def test_a_form_whose_file_is_refused_makes_nothing(library: Library) -> None:
+    """Not even for a moment, which a crash would make last: ids are never used again."""
     dataset_id = library.dataset(preset="scientific_articles")["id"]
+    before = library.entry(library.dataset()["id"])["id"]
     fields = {"dataset_id": str(dataset_id), "name": "x", "slug": "x"}
     response = library.ask("POST", "/entries", data=fields, files={"file": ("x.txt", b"x")})
     assert "Unsupported format" in messages_of(response)
@@ -315,6 +317,7 @@ def test_a_form_whose_file_is_refused_makes_nothing(library: Library) -> None:
     good = {"file": ("a.xml", jats_sample().data)}
     made = library.ask("POST", "/entries", data=fields, files=good)
     assert made.status_code == 201
+    assert made.json()["entry"]["id"] == before + 1
     library.settle([made.json()["entry"]["id"]])
 
 

@@ -181,7 +181,7 @@ def test_without_a_token_that_lives_nothing_is_said(world: World, op: Operation,
 @over(GUARDED)
 def test_a_call_without_a_proxy_names_its_organization(world: World, op: Operation) -> None:
     with world.bare() as client:
-        for value in (None, "", "x", "1.0", "-1", "9" * 30, "¹"):
+        for value in (None, "", "x", "1.0", "1_0", "+1", "-1", "9" * 30, "¹"):
             headers = {} if value is None else {"x-organization-id": value.encode()}
             token = {"Authorization": f"Bearer {TOKEN}"}
             response = op.send(client, "/api/v1", world.ids, **token, **headers)  # type: ignore[arg-type]  # headers by names made up here

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.api_v1.library import Library, detail_of, messages_of, problems_of
+from tests.api_v1.library import Library, detail_of, fresh_slug, messages_of, problems_of
 
 pytestmark = pytest.mark.system
 
@@ -87,6 +87,37 @@ def test_chunks_of_another_width_are_refused_with_the_right_one(library: Library
     body = {"query_vector": [1.0] * 4, "dataset_ids": [dataset_id]}
     response = library.ask("POST", "/vector/chunks", json=body)
     assert "have 3" in detail_of(response, 400)
+
+
+@pytest.mark.parametrize("way", ["deleted", "saved anew"])
+def test_another_width_may_come_once_there_are_no_vectors(library: Library, way: str) -> None:
+    slug = fresh_slug("width").replace("-", "_")
+    dataset_id = library.dataset(slug=slug)["id"]
+    first, second, plain = (library.entry(dataset_id)["id"] for _ in range(3))
+    save(library, plain, "It has no chunks.")
+
+    def send(entry_id: int, vector: list[float]) -> Any:
+        chunk = {"chunk_text": "x", "chunk_index": 0, "embedding": vector}
+        return library.ask("POST", f"/entries/{entry_id}/chunks", json={"chunks": [chunk]})
+
+    assert send(first, [1.0, 0.0, 0.0]).is_success
+    assert "have 3" in messages_of(send(second, [1.0, 0.0]))
+    if way == "deleted":
+        library.call("DELETE", f"/entries/{first}")
+    else:
+        save(library, first, "It has no chunks any more.")
+    assert send(second, [1.0, 0.0]).is_success
+    found = library.chunks(query_vector=[1.0, 0.0], dataset_ids=[dataset_id])["results"]
+    assert [(hit["entry_id"], hit["score"]) for hit in found] == [(second, 1)]
+    sql = f"SELECT entry_id, embedding FROM documents.{slug}.chunks"
+    assert library.rows(sql) == [[second, [1.0, 0.0]]]
+    assert library.search("chunks", dataset_ids=[dataset_id])["total"] == 2 - (way == "deleted")
+    assert "have 2" in messages_of(send(plain, [1.0, 0.0, 0.0]))
+    mixed = [
+        {"chunk_text": "x", "chunk_index": at, "embedding": [1.0] * (2 + at)} for at in range(2)
+    ]
+    response = library.ask("POST", f"/entries/{plain}/chunks", json={"chunks": mixed})
+    assert "has 3 numbers" in messages_of(response)
 
 
 @pytest.mark.parametrize(

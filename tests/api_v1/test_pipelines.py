@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.api_v1.documents import pdf
+from tests.api_v1.documents import blank_pdf, pdf
 from tests.api_v1.library import Library, detail_of, messages_of, problems_of
 
 pytestmark = pytest.mark.system
@@ -240,6 +240,20 @@ def test_a_failed_entry_is_triggered_again(narrow: Library) -> None:
     assert trigger(narrow, entry_id).json()["status"] == "processing"
     (again,) = narrow.settle([entry_id])
     assert again["workflow_name"] != failed["workflow_name"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("a.pdf", blank_pdf()), ("a.txt", b" \n \n"), ("a.html", b"<!doctype html><p> </p>")],
+    ids=["PDF", "text", "HTML"],
+)
+def test_a_document_without_any_text_fails_and_says_so(
+    library: Library, name: str, data: bytes
+) -> None:
+    entry_id = library.entry(library.dataset(preset="general_purpose")["id"])["id"]
+    library.upload(entry_id, name, data)
+    (entry,) = library.settle([entry_id])
+    assert (entry["status"], entry["error"]) == ("failed", "ocr: The document holds no text.")
 
 
 def test_an_entry_of_a_client_needs_no_pipeline(library: Library) -> None:

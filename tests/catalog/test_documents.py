@@ -172,10 +172,46 @@ async def test_datasets_are_paged_newest_first(db: Database, workspace: Workspac
     assert [each.id for each in page] == [made[1].id, made[0].id]
 
 
-async def test_the_first_width_is_settled(db: Database, workspace: Workspace) -> None:
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        (FileKind.PROCESSED, EntryStatus.PROCESSED),
+        (FileKind.PROCESSED, EntryStatus.UPLOADED),
+        (FileKind.PROCESSING, EntryStatus.PROCESSING),
+    ],
+)
+async def test_the_first_width_is_settled_while_there_are_vectors(
+    db: Database, workspace: Workspace, kind: FileKind, status: EntryStatus
+) -> None:
     made = await make_dataset(db, workspace)
+
+    async def know(width: int) -> int:
+        return await db.write(dataset_store.know_width, made.id, width)
+
+    async def change(**values: Any) -> None:
+        await db.write(entry_store.change_entry, workspace.id, entry.id, values)
+
+    assert await know(256) == 256
+    assert await know(64) == 64
+    entry = await make_entry(db, made)
+    if kind is FileKind.PROCESSED:
+        await register(db, entry, 7)
+    await change(status=status)
+    await db.write(entry_store.put_files, [make_file(entry, "vectors-000000.arrow", kind=kind)])
+    assert await know(256) == 64
+    await change(registration=None, status=EntryStatus.FAILED)
+    assert await know(256) == 256
+
+
+async def test_files_of_other_names_settle_no_width(db: Database, workspace: Workspace) -> None:
+    made = await make_dataset(db, workspace)
+    entry = await make_entry(db, made)
+    await register(db, entry, 7)
+    for name in ("content.json", "chunks.arrow", "vectors-1.png"):
+        file = make_file(entry, name, kind=FileKind.PROCESSED)
+        await db.write(entry_store.put_files, [file])
     assert await db.write(dataset_store.know_width, made.id, 256) == 256
-    assert await db.write(dataset_store.know_width, made.id, 64) == 256
+    assert await db.write(dataset_store.know_width, made.id, 64) == 64
 
 
 async def test_totals_count_entries_once(db: Database, workspace: Workspace) -> None:

@@ -9,7 +9,7 @@ from engine.service import jobs
 from engine.service.context import Caller, Engine
 from engine.service.documents import datasets, entries, files
 from engine.service.documents.datasets import NewDataset
-from engine.service.documents.entries import EntryDetail
+from engine.service.documents.entries import EntryDetail, NewEntry
 from engine.service.documents.files import Uploaded
 from engine.service.documents.pipeline_run import trigger_pipeline
 from engine.service.documents.search import DocumentQuery, search_documents
@@ -59,15 +59,8 @@ async def make_dataset(
 
 async def make_entry(engine: Engine, caller: Caller, dataset_id: int, slug: str) -> int:
     """Make an entry without a file."""
-    made = await entries.create_entry(
-        engine,
-        caller,
-        dataset_id=dataset_id,
-        name=slug,
-        slug=slug,
-        description="",
-        metadata={},
-    )
+    asked = NewEntry(dataset_id, name=slug, slug=slug, description="", metadata={})
+    made = await entries.create_entry(engine, caller, asked)
     return made.entry.id
 
 

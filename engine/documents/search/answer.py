@@ -50,6 +50,8 @@ _CHUNK_COLUMNS = (
     "metadata",
 )
 _MARKED = ("name", "title", "description")
+_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+"""As the rest of the Data API writes times; the columns are in UTC."""
 _TEXT = "text"
 _MATCHING_MAX = 5
 """Chunks that are shown of an entry."""
@@ -239,7 +241,7 @@ def _entry_hits(
     for row, score in zip(rows, hits.values.tolist(), strict=True):
         row["entry_id"] = row.pop("id")
         row["metadata"] = _parsed(row["metadata"])
-        row["created_at"] = row["created_at"] and row["created_at"].isoformat()
+        row["created_at"] = row["created_at"] and row["created_at"].strftime(_TIME)
         row["score"] = score
     if search is not None and task.with_highlights:
         for row, shown in zip(rows, _highlights(task, scope, hits, rows, search), strict=True):
@@ -258,19 +260,25 @@ def _highlights(
     in_text = search.in_text(hits.rows)
     with_text = np.array([bool(numbers) for numbers in in_text], np.bool_)
     texts = iter(scope.whole.entry_rows.take(hits.rows[with_text], [_TEXT])[_TEXT].to_pylist())
+    fields = [_marked_fields(row) for row in rows]
+    marker.read(text for each in fields for text in each.values())
     shown: list[dict[str, str]] = []
-    for row, numbers in zip(rows, in_text, strict=True):
-        fields = {name: row[name] for name in _MARKED}
-        fields |= {
-            f"metadata.{field}": value
-            for field, value in (row["metadata"] or {}).items()
-            if isinstance(value, str)
-        }
-        found = {name: marker.whole(text) for name, text in fields.items() if text}
+    for each, numbers in zip(fields, in_text, strict=True):
+        found = {name: marker.whole(text) for name, text in each.items()}
         if numbers:
             found[_TEXT] = marker.part(next(texts) or "", numbers)
         shown.append({name: text for name, text in found.items() if text is not None})
     return shown
+
+
+def _marked_fields(row: Found) -> dict[str, str]:
+    """Return the texts of an entry, besides its own, in which words are marked."""
+    fields = {name: row[name] for name in _MARKED} | {
+        f"metadata.{field}": value
+        for field, value in (row["metadata"] or {}).items()
+        if isinstance(value, str)
+    }
+    return {name: text for name, text in fields.items() if text}
 
 
 def _parsed(metadata: str | None) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """Which entries a search may find, and how the found ones are spread over values.
 
-Filters are exact. What is counted: datasets, types, tags, and the fields of metadata with few values.
+Filters are exact: 5 is 5.0, and not "5". What is counted: datasets, types, tags, and the fields of
+metadata with few values.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import tantivy
 from tantivy import Occur, Query
 
-from engine.documents.search.entry_metadata import field_key, text_of_term, value_term, value_text
+from engine.documents.search.entry_metadata import field_key, text_of_term, value_key, value_term
 from engine.documents.search.entry_words import (
     DATASET,
     FIELDS_COUNTED_MAX,
@@ -32,9 +34,9 @@ def filter_queries(schema: tantivy.Schema, filters: SearchFilters) -> list[Query
     if filters.mime_types:
         queries.append(Query.term_set_query(schema, MIME_TYPE, list(filters.mime_types)))
     for each in filters.metadata:
-        texts = [text for value in each.values if (text := value_text(value)) is not None]
+        keys = [key for value in each.values if (key := value_key(value)) is not None]
         path = f"{METADATA}.{field_key(each.field)}"
-        found = [Query.term_query(schema, path, value_term(text), "basic") for text in texts]
+        found = [Query.term_query(schema, path, value_term(key), "basic") for key in keys]
         queries.append(Query.boolean_query([(Occur.Should, query) for query in found]))
     return queries
 
@@ -70,7 +72,7 @@ def count_values(opened: SegmentSet, query: Query | None) -> dict[str, Any]:
 
     Returns:
         ``dataset_id``, ``mime_type`` and ``tags``, each with the most frequent values; ``metadata``: for each
-        field with at most ``VALUES_COUNTED_MAX`` values the same.
+        field with at most ``VALUES_COUNTED_MAX`` values the same, a number together with its text.
     """
     counts: dict[str, Any] = {name: {} for name in _COUNTED} | {"metadata": {}}
     index = opened.entry_words
@@ -83,13 +85,16 @@ def count_values(opened: SegmentSet, query: Query | None) -> dict[str, Any]:
     for name in _COUNTED:
         counts[name] = {each["key"]: each["doc_count"] for each in found[name]["buckets"]}
     for field, path in paths.items():
-        values = {
-            text: each["doc_count"]
+        values = [
+            (text, each["doc_count"])
             for each in found[path]["buckets"]
             if (text := text_of_term(each["key"])) is not None
-        }
+        ]
         if 0 < len(values) <= VALUES_COUNTED_MAX:
-            counts["metadata"][field] = values
+            together: Counter[str] = Counter()
+            for text, count in values:
+                together[text] += count
+            counts["metadata"][field] = dict(together)
     return counts
 
 

@@ -1,5 +1,12 @@
-"""A segment is built by a worker, its files are stored, and it is ready to be written down."""
+"""A segment is built by a worker, its files are stored, and it is ready to be written down.
 
+The trap: the width of a dataset's vectors may change while an entry is made. One with vectors of
+another width is built without them, so that it does not harm those it shares the segment with; it
+never comes to count: see ``processed``.
+"""
+
+import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,6 +15,7 @@ from sqlalchemy import Connection
 from catalog.document_model import DocumentDataset, Segment, SegmentFile
 from catalog.ids import IdKind, new_id
 from catalog.store import document_datasets as dataset_store
+from engine.arrow_files import read_table
 from engine.service.context import Engine
 from engine.service.documents.segments import LANGUAGE
 from engine.workers.document_tasks import SegmentBinding, SegmentSource, SegmentTask
@@ -35,6 +43,7 @@ async def build_segment(
     output = folder / "segment"
     output.mkdir()
     width = await engine.db.read(_width_of, dataset)
+    sources = await asyncio.to_thread(_fitting, sources, width)
     task = SegmentTask(sources, merged, str(output), settings.index_memory_bytes, LANGUAGE, width)
     limits = Limits(
         timeout_s=settings.index_timeout_s,
@@ -60,6 +69,21 @@ async def build_segment(
         width=done["dimensions"],
         files=tuple(files),
         created_at=datetime.now(UTC),
+    )
+
+
+def vector_width(path: Path) -> int:
+    """Return how many numbers the vectors in a file of an entry have."""
+    width: int = read_table(path).schema.field("vector").type.list_size
+    return width
+
+
+def _fitting(sources: tuple[SegmentSource, ...], width: int | None) -> tuple[SegmentSource, ...]:
+    return tuple(
+        replace(each, vectors=())
+        if each.vectors and vector_width(Path(each.vectors[0])) != width
+        else each
+        for each in sources
     )
 
 

@@ -201,6 +201,8 @@ async def set_pipeline(
             raise errors.InvalidRequest(
                 "The dataset has no pipeline yet: give its steps, or apply a preset"
             )
+        if not changes:
+            return before
         if "steps" in changes:
             merged["preset"] = None
         config = write_pipeline(read_pipeline(merged))
@@ -285,7 +287,13 @@ def _webhook(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if config is None:
         return None
     check_url(config["url"])
-    events = list(dict.fromkeys(config.get("events") or EVENTS[:1]))
+    asked = config.get("events")
+    events = list(dict.fromkeys(EVENTS[:1] if asked is None else asked))
+    if not events:
+        raise errors.InvalidRequest(
+            f"webhook_config.events is empty: leave it out for '{EVENTS[0]}', or name some of: "
+            f"{', '.join(EVENTS)}"
+        )
     if unknown := set(events) - set(EVENTS):
         raise errors.InvalidRequest(
             f"Unknown event '{min(unknown)}'. Known are: {', '.join(EVENTS)}"

@@ -157,15 +157,12 @@ async def _vectors_of(
     widths |= {len(vector) for vector in made}
     if not widths:
         return []
-    wanted = dataset.embedding_width or max(widths)
-    for width in widths - {wanted}:
+    settled = dataset.embedding_width or max(widths)
+    if len(widths) == 1:
+        settled = await engine.db.write(dataset_store.know_width, dataset.id, max(widths))
+    for width in widths - {settled}:
         raise errors.InvalidRequest(
-            f"An embedding has {width} numbers, and those of the dataset have {wanted}"
-        )
-    settled = await engine.db.write(dataset_store.know_width, dataset.id, wanted)
-    if settled != wanted:
-        raise errors.InvalidRequest(
-            f"An embedding has {wanted} numbers, and those of the dataset have {settled}"
+            f"An embedding has {width} numbers, and those of the dataset have {settled}"
         )
     following = iter(made)
     return [next(following) if chunk.embedding is None else chunk.embedding for chunk in chunks]

@@ -70,17 +70,19 @@ class EntryContent:
     content: dict[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """What a client asks for."""
+
+    dataset_id: int
+    name: str
+    slug: str
+    description: str
+    metadata: dict[str, Any]
+
+
 @translated
-async def create_entry(  # noqa: PLR0913 - the fields of an entry, all keyword
-    engine: Engine,
-    caller: Caller,
-    *,
-    dataset_id: int,
-    name: str,
-    slug: str,
-    description: str,
-    metadata: dict[str, Any],
-) -> EntryDetail:
+async def create_entry(engine: Engine, caller: Caller, asked: NewEntry) -> EntryDetail:
     """Make an entry without a file.
 
     Raises:
@@ -88,24 +90,42 @@ async def create_entry(  # noqa: PLR0913 - the fields of an entry, all keyword
         NotFound: the workspace has no such dataset.
         Conflict: the dataset has an entry of this slug.
     """
-    values = {
-        "dataset_id": dataset_id,
-        "name": check_text("Entry name", name, chars_max=NAME_CHARS_MAX),
-        "slug": check_text("Entry slug", slug, chars_max=NAME_CHARS_MAX),
-        "description": _description(description),
-        "metadata": metadata,
-        "mime_type": PLAIN_TYPE,
-    }
-
-    wanted = await engine.db.read(dataset_store.get_dataset, caller.workspace_id, dataset_id)
-    await asyncio.to_thread(check_metadata, wanted.schema_definition, metadata)
+    _, values = await check_new(engine, caller, asked)
 
     def write(conn: Connection) -> EntryDetail:
-        dataset = dataset_store.get_dataset(conn, caller.workspace_id, dataset_id)
+        dataset = dataset_store.get_dataset(conn, caller.workspace_id, asked.dataset_id)
         entry = entry_store.insert_entry(conn, caller.workspace_id, values)
         return _detail(entry, dataset, ())
 
     return await engine.db.write(write)
+
+
+async def check_new(
+    engine: Engine, caller: Caller, asked: NewEntry
+) -> tuple[DocumentDataset, dict[str, Any]]:
+    """See that an entry may be made; return its dataset and its columns.
+
+    Raises:
+        InvalidRequest, NotFound: as of :func:`create_entry`.
+        Conflict: the dataset has an entry of this slug; it may come to have one later, too.
+    """
+    values = {
+        "dataset_id": asked.dataset_id,
+        "name": check_text("Entry name", asked.name, chars_max=NAME_CHARS_MAX),
+        "slug": check_text("Entry slug", asked.slug, chars_max=NAME_CHARS_MAX),
+        "description": _description(asked.description),
+        "metadata": asked.metadata,
+        "mime_type": PLAIN_TYPE,
+    }
+
+    def read(conn: Connection) -> DocumentDataset:
+        found = dataset_store.get_dataset(conn, caller.workspace_id, asked.dataset_id)
+        entry_store.check_slug(conn, found.id, asked.slug)
+        return found
+
+    dataset = await engine.db.read(read)
+    await asyncio.to_thread(check_metadata, dataset.schema_definition, asked.metadata)
+    return dataset, values
 
 
 @translated
@@ -142,7 +162,7 @@ async def list_entries(
 
 
 @translated
-async def read_contents(
+async def read_contents(  # noqa: PLR0913 - one for each thing a client chooses, all keyword
     engine: Engine,
     caller: Caller,
     selector: Selector,
@@ -150,13 +170,37 @@ async def read_contents(
     limit: int,
     offset: int,
     with_chunks: bool = True,
+    is_complete: bool = True,
 ) -> tuple[tuple[EntryContent, ...], int]:
-    """Return the text and the chunks of entries, newest first, and how many there are in all."""
+    """Return the text and the chunks of entries, newest first, and how many there are in all.
+
+    Their files have at most ``document_content_max_bytes`` together, for they are held in memory.
+
+    Args:
+        engine: open for serving.
+        caller: whose.
+        selector: which entries.
+        limit: of these at most so many.
+        offset: so many are left out before.
+        with_chunks: else the chunks are left empty.
+        is_complete: else what is beyond the bytes has None as its content; the ids that the
+            selector names first have theirs first.
+
+    Raises:
+        InvalidRequest: they have more bytes, and must be complete.
+    """
     page = await list_entries(engine, caller, selector, limit=limit, offset=offset)
-    blobs = [_content_blobs(detail, with_chunks=with_chunks) for detail in page.items]
-    keys = [key for pair in blobs if pair is not None for key in pair if key is not None]
+    files = [_content_files(detail, with_chunks=with_chunks) for detail in page.items]
+    bytes_max = engine.settings.document_content_max_bytes
+    if is_complete:
+        _check_bytes(files, bytes_max)
+    else:
+        named = {entry_id: place for place, entry_id in enumerate(selector.ids or ())}
+        order = [named.get(detail.entry.id, 0) for detail in page.items]
+        files = _fitting(files, order, bytes_max)
+    keys = [file.blob_key for each in files for file in each]
     paths = dict(zip(keys, await engine.blobs.local_paths(keys), strict=True))
-    contents = await asyncio.to_thread(_read_all, blobs, paths)
+    contents = await asyncio.to_thread(_read_all, files, paths)
     return tuple(
         EntryContent(detail.entry, content)
         for detail, content in zip(page.items, contents, strict=True)
@@ -191,7 +235,9 @@ async def _change(
         dataset_store.get_dataset, caller.workspace_id, detail.entry.dataset_id
     )
     values = await asyncio.to_thread(_checked_changes, dataset, changes)
-    if detail.entry.registration is None or not values:
+    if not values:
+        return
+    if detail.entry.registration is None:
         await engine.db.write(partial(_change_unregistered, before=detail.entry, values=values))
     elif detail.entry.status is not EntryStatus.PROCESSED:
         raise errors.Conflict(
@@ -258,30 +304,53 @@ def _description(text: str | None) -> str:
     return check_text("Description", text or "", chars_max=DESCRIPTION_CHARS_MAX, may_be_empty=True)
 
 
-def _content_blobs(detail: EntryDetail, *, with_chunks: bool) -> tuple[str, str | None] | None:
+def _content_files(detail: EntryDetail, *, with_chunks: bool) -> tuple[EntryFile, ...]:
+    """Return the files with the text and the chunks, if there are any; none without a text."""
     if detail.entry.registration is None:
-        return None
-    names = {
-        file.file_name: file.blob_key for file in detail.files if file.kind is FileKind.PROCESSED
-    }
-    content = names.get(CONTENT_FILE)
-    if content is None:
-        return None
-    return content, names.get(CHUNKS_FILE) if with_chunks else None
+        return ()
+    names = {file.file_name: file for file in detail.files if file.kind is FileKind.PROCESSED}
+    if CONTENT_FILE not in names:
+        return ()
+    wanted = (CONTENT_FILE, CHUNKS_FILE) if with_chunks else (CONTENT_FILE,)
+    return tuple(names[name] for name in wanted if name in names)
+
+
+def _check_bytes(files: Sequence[tuple[EntryFile, ...]], bytes_max: int) -> None:
+    total = sum(map(_bytes_of, files))
+    if total > bytes_max:
+        raise errors.InvalidRequest(
+            f"The content of these entries has {total:,} bytes, and one answer may have "
+            f"{bytes_max:,}: ask for fewer entries, or with_chunks false; the download of file_type "
+            "processed has no such limit"
+        )
+
+
+def _fitting(
+    files: Sequence[tuple[EntryFile, ...]], order: Sequence[int], bytes_max: int
+) -> list[tuple[EntryFile, ...]]:
+    """Leave out the files of entries, the last in some order first, that do not fit."""
+    fitting: list[tuple[EntryFile, ...]] = [()] * len(files)
+    left = bytes_max
+    for place in sorted(range(len(files)), key=lambda place: order[place]):
+        if _bytes_of(files[place]) <= left:
+            fitting[place] = files[place]
+            left -= _bytes_of(files[place])
+    return fitting
+
+
+def _bytes_of(files: Sequence[EntryFile]) -> int:
+    return sum(file.size_bytes for file in files)
 
 
 def _read_all(
-    blobs: Sequence[tuple[str, str | None] | None], paths: Mapping[str, Path]
+    files: Sequence[tuple[EntryFile, ...]], paths: Mapping[str, Path]
 ) -> list[dict[str, Any] | None]:
     return [
-        None
-        if pair is None
-        else _read_content(paths[pair[0]], None if pair[1] is None else paths[pair[1]])
-        for pair in blobs
+        _read_content(*[paths[file.blob_key] for file in each]) if each else None for each in files
     ]
 
 
-def _read_content(content: Path, chunks: Path | None) -> dict[str, Any]:
+def _read_content(content: Path, chunks: Path | None = None) -> dict[str, Any]:
     fields = orjson.loads(content.read_bytes())
     rows: list[dict[str, Any]] = []
     if chunks is not None:

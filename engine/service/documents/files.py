@@ -23,8 +23,15 @@ from engine.documents.tasks import Document, StageTask
 from engine.service.context import Caller, Engine
 from engine.service.documents.datasets import pipeline_of
 from engine.service.documents.definitions import accepts_name, named_patterns
+from engine.service.documents.entries import NewEntry, check_new
 from engine.service.documents.starting import start_pipeline
-from engine.service.documents.stored import PLAIN_TYPE, new_file, store_bytes
+from engine.service.documents.stored import (
+    PLAIN_TYPE,
+    StoredBytes,
+    new_file,
+    place_of,
+    store_bytes,
+)
 from engine.service.scratch import scratch_folder
 from engine.translate import translated
 
@@ -115,44 +122,49 @@ async def keep_upload(
         InvalidRequest: the dataset does not take such files.
     """
     entry, dataset = await _find(engine, caller, entry_id)
-    if kind is FileKind.PROCESSED and _OWN_NAMES.fullmatch(staged.file_name.lower()):
-        raise errors.InvalidRequest(
-            f"The name '{staged.file_name}' is kept for what the pipeline makes: choose another"
-        )
-    if kind is FileKind.ORIGINAL and not accepts_name(dataset.schema_definition, staged.file_name):
-        raise errors.InvalidRequest(
-            f"Unsupported format: '{staged.file_name}' is none of the files that the dataset takes: "
-            f"{named_patterns(dataset.schema_definition)}"
-        )
-    media_type = await _sniff(engine, caller, staged)
-    pipeline = pipeline_of(dataset)
-    is_original = kind is FileKind.ORIGINAL
-    if is_original and pipeline is not None and not pipeline.accepts(media_type):
-        raise errors.InvalidRequest(
-            f"Unsupported format: '{staged.file_name}' is {media_type}, which the dataset's pipeline "
-            "does not read"
-        )
-    file = await _publish(engine, caller, entry, staged, kind, media_type, dataset)
+    media_type = await _accepted(engine, caller, dataset, staged, kind)
+    stored = await _publish(engine, caller, dataset, entry.id, staged, media_type)
+    days = dataset.retention_days if kind is FileKind.PROCESSING else None
+    file = new_file(entry, kind, stored, retention_days=days)
 
     def write(conn: Connection) -> Entry:
-        if not is_original:
-            before = entry_store.lock_entry(conn, caller.workspace_id, entry_id)
-            still = before.status is EntryStatus.UPLOADING  # its original is yet to come
-            changes = {"status": EntryStatus.PENDING} if still else {}
-            after = entry_store.change_entry(conn, caller.workspace_id, entry_id, changes)
-            entry_store.put_files(conn, [file])
-            return after
-        uploaded = _have_original(conn, caller, entry_id, media_type)
+        if kind is FileKind.ORIGINAL:
+            return _take_original(conn, file)
+        before = entry_store.lock_entry(conn, caller.workspace_id, entry_id)
+        still = before.status is EntryStatus.UPLOADING  # its original is yet to come
+        changes = {"status": EntryStatus.PENDING} if still else {}
+        after = entry_store.change_entry(conn, caller.workspace_id, entry_id, changes)
         entry_store.put_files(conn, [file])
-        now = dataset_store.get_dataset(conn, caller.workspace_id, dataset.id)
-        current = pipeline_of(now)
-        if current is None or not current.is_enabled or current.trigger is Trigger.MANUAL:
-            return uploaded
-        return start_pipeline(conn, uploaded, current)
+        return after
 
     entry = await engine.db.write(write)
     engine.jobs.wake()
     return Uploaded(entry, file)
+
+
+@translated
+async def create_with_file(
+    engine: Engine, caller: Caller, asked: NewEntry, staged: Staged
+) -> Uploaded:
+    """Make an entry with its original, both or neither: a client that hears nothing may ask again.
+
+    Raises:
+        InvalidRequest: a field breaks a rule, or the dataset does not take such files.
+        NotFound: the workspace has no such dataset.
+        Conflict: the dataset has an entry of this slug.
+    """
+    dataset, values = await check_new(engine, caller, asked)
+    media_type = await _accepted(engine, caller, dataset, staged, FileKind.ORIGINAL)
+    stored = await _publish(engine, caller, dataset, None, staged, media_type)
+
+    def write(conn: Connection) -> Uploaded:
+        made = entry_store.insert_entry(conn, caller.workspace_id, values)
+        file = new_file(made, FileKind.ORIGINAL, stored)
+        return Uploaded(_take_original(conn, file), file)
+
+    uploaded = await engine.db.write(write)
+    engine.jobs.wake()
+    return uploaded
 
 
 @translated
@@ -245,11 +257,35 @@ async def _find(engine: Engine, caller: Caller, entry_id: int) -> tuple[Entry, D
     return await engine.db.read(read)
 
 
+async def _accepted(
+    engine: Engine, caller: Caller, dataset: DocumentDataset, staged: Staged, kind: FileKind
+) -> str:
+    """Return the media type of a file that a dataset takes; raise ``InvalidRequest`` of another."""
+    if kind is FileKind.PROCESSED and _OWN_NAMES.fullmatch(staged.file_name.lower()):
+        raise errors.InvalidRequest(
+            f"The name '{staged.file_name}' is kept for what the pipeline makes: choose another"
+        )
+    is_original = kind is FileKind.ORIGINAL
+    if is_original and not accepts_name(dataset.schema_definition, staged.file_name):
+        raise errors.InvalidRequest(
+            f"Unsupported format: '{staged.file_name}' is none of the files that the dataset takes: "
+            f"{named_patterns(dataset.schema_definition)}"
+        )
+    media_type = await _sniff(engine, caller, staged)
+    pipeline = pipeline_of(dataset)
+    if is_original and pipeline is not None and not pipeline.accepts(media_type):
+        raise errors.InvalidRequest(
+            f"Unsupported format: '{staged.file_name}' is {media_type}, which the dataset's pipeline "
+            "does not read"
+        )
+    return media_type
+
+
 async def _sniff(engine: Engine, caller: Caller, staged: Staged) -> str:
     """Have the file looked at where it can do no harm."""
     async with scratch_folder(engine.blobs.stage()) as folder:
         document = Document(str(staged.path), staged.file_name, PLAIN_TYPE, staged.sha256)
-        task = StageTask(FETCH, {}, document, str(folder))
+        task = StageTask(FETCH, {}, str(folder), document)
         done = await engine.documents.run(
             caller.workspace_id,
             task,
@@ -259,33 +295,38 @@ async def _sniff(engine: Engine, caller: Caller, staged: Staged) -> str:
     return str(done["media_type"])
 
 
-async def _publish(  # noqa: PLR0913, PLR0917 - what a file is made of
+async def _publish(
     engine: Engine,
     caller: Caller,
-    entry: Entry,
-    staged: Staged,
-    kind: FileKind,
-    media_type: str,
     dataset: DocumentDataset,
-) -> EntryFile:
+    entry_id: int | None,
+    staged: Staged,
+    media_type: str,
+) -> StoredBytes:
+    place = place_of(caller.organization_id, dataset.id, entry_id)
     known = (staged.file_name, media_type, staged.sha256)
-    stored = await store_bytes(engine, caller.organization_id, entry, staged.path, known=known)
-    days = dataset.retention_days if kind is FileKind.PROCESSING else None
-    return new_file(entry, kind, stored, retention_days=days)
+    return await store_bytes(engine, place, staged.path, known=known)
 
 
-def _have_original(conn: Connection, caller: Caller, entry_id: int, media_type: str) -> Entry:
-    before = entry_store.lock_entry(conn, caller.workspace_id, entry_id)
-    entry_store.drop_files(conn, entry_id, [FileKind.PROCESSING])
+def _take_original(conn: Connection, file: EntryFile) -> Entry:
+    """Give an entry its original; the pipeline starts if it does so by itself."""
+    before = entry_store.lock_entry(conn, file.workspace_id, file.entry_id)
+    entry_store.drop_files(conn, before.id, [FileKind.PROCESSING])
     changes = {
         "status": EntryStatus.UPLOADED,
-        "mime_type": media_type,
+        "mime_type": file.mime_type,
         "run": before.run + 1,
         "steps": (),
         "error": None,
         "workflow_name": None,
     }
-    return entry_store.change_entry(conn, caller.workspace_id, entry_id, changes)
+    uploaded = entry_store.change_entry(conn, before.workspace_id, before.id, changes)
+    entry_store.put_files(conn, [file])
+    dataset = dataset_store.get_dataset(conn, before.workspace_id, before.dataset_id)
+    pipeline = pipeline_of(dataset)
+    if pipeline is None or not pipeline.is_enabled or pipeline.trigger is Trigger.MANUAL:
+        return uploaded
+    return start_pipeline(conn, uploaded, pipeline)
 
 
 async def _move(engine: Engine, entry: Entry, before: EntryStatus, after: EntryStatus) -> None:

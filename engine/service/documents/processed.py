@@ -18,12 +18,15 @@ from sqlalchemy import Connection
 
 from catalog.document_model import DocumentDataset, Entry, EntryFile, EntryStatus, FileKind
 from catalog.errors import Superseded
+from catalog.store import document_datasets as dataset_store
 from catalog.store import document_entries as entry_store
+from catalog.store import document_segments as segment_store
 from engine import errors
 from engine.documents.content import CONTENT_FILE
 from engine.documents.stage_files import CHUNKS_FILE, VECTORS_STEM
 from engine.service.context import Engine
 from engine.service.documents.artifacts import Artifacts
+from engine.service.documents.building import vector_width
 from engine.service.documents.registration import Ready, Registered, registered
 from engine.service.documents.stored import new_file, stored_of
 
@@ -95,6 +98,7 @@ async def register_files(
     Raises:
         Superseded: the entry has changed since.
         NotFound: it is gone.
+        InvalidRequest: the vectors of its dataset have come to have another width than its own.
     """
     content = [file for file in files if file.kind is FileKind.PROCESSED]
     blobs = {file.file_name: file.blob_key for file in content}
@@ -108,15 +112,25 @@ async def register_files(
         vectors=tuple(blobs[name] for name in sorted(blobs) if name.startswith(VECTORS_STEM)),
     )
 
+    width = await _width_of(engine, ready.vectors)
+
     async def write(found: Registered) -> Entry:
-        return await commit(partial(_write, entry, content, found, base))
+        return await commit(partial(_write, entry, content, found, base, width=width))
 
     return await registered(engine, dataset, ready, write)
 
 
 def _write(
-    entry: Entry, content: list[EntryFile], found: Registered, base: Entry, conn: Connection
+    entry: Entry,
+    content: list[EntryFile],
+    found: Registered,
+    base: Entry,
+    conn: Connection,
+    *,
+    width: int | None,
 ) -> Entry:
+    if width is not None:
+        _hold_width(conn, entry, found, width)
     now = entry_store.lock_entry(conn, entry.workspace_id, entry.id)
     if _basis(now) != _basis(base):
         raise Superseded(f"Entry {entry.id} was changed meanwhile")
@@ -137,6 +151,18 @@ def _write(
     entry_store.drop_files(conn, entry.id, [FileKind.PROCESSED], keep=keep)
     entry_store.put_files(conn, content)
     return after
+
+
+def _hold_width(conn: Connection, entry: Entry, found: Registered, width: int) -> None:
+    """See that vectors have the width of their dataset, and keep it until the transaction ends."""
+    dataset = dataset_store.lock_dataset(conn, entry.workspace_id, entry.dataset_id)
+    if dataset.embedding_width != width:
+        raise errors.InvalidRequest(
+            f"The vectors have {width} numbers, and those of the dataset have "
+            f"{dataset.embedding_width} by now"
+        )
+    if segment_store.width_of(conn, found.segment_id) != width:
+        raise Superseded("The segment was built for vectors of another width")
 
 
 def _basis(entry: Entry) -> tuple[Any, ...]:
@@ -167,6 +193,13 @@ def _moved(
             "What an earlier step made is gone; trigger the pipeline again"
         )
     return tuple(new_file(entry, FileKind.PROCESSED, stored_of(by_blob[key])) for key in blob_keys)
+
+
+async def _width_of(engine: Engine, vectors: Sequence[str]) -> int | None:
+    """Return how many numbers vectors have that are in blobs; None of none."""
+    if not vectors:
+        return None
+    return await asyncio.to_thread(vector_width, await engine.blobs.local_path(vectors[0]))
 
 
 async def _text_of(engine: Engine, blob_key: str) -> str:

@@ -27,19 +27,18 @@ class StoredBytes:
 
 
 async def store_bytes(
-    engine: Engine, organization_id: str, entry: Entry, path: Path, *, known: tuple[str, str, str]
+    engine: Engine, place: str, path: Path, *, known: tuple[str, str, str]
 ) -> StoredBytes:
-    """Publish a staged file for an entry; it is gone from its path afterwards.
+    """Publish a staged file; it is gone from its path afterwards.
 
     Args:
         engine: open for serving.
-        organization_id: of the entry.
-        entry: whose bytes they are.
+        place: where blobs of its kind are: see :func:`place_of`.
         path: of the file.
         known: its name, media type and SHA-256.
     """
     name, media_type, sha256 = known
-    key = f"documents/{organization_id}/{entry.dataset_id}/{entry.id}/{uuid4().hex}"
+    key = f"documents/{place}/{uuid4().hex}"
     return StoredBytes(name, key, await engine.blobs.publish(path, key), media_type, sha256)
 
 
@@ -47,7 +46,13 @@ async def store_made(engine: Engine, organization_id: str, entry: Entry, path: P
     """Publish a file that we made; its name says what it is."""
     sha256 = await asyncio.to_thread(_sha256_of, path)
     known = (path.name, _media_type_of(path.name), sha256)
-    return await store_bytes(engine, organization_id, entry, path, known=known)
+    place = place_of(organization_id, entry.dataset_id, entry.id)
+    return await store_bytes(engine, place, path, known=known)
+
+
+def place_of(organization_id: str, dataset_id: int, entry_id: int | None) -> str:
+    """Return where the blobs of an entry are; None for one that will be there with its file."""
+    return f"{organization_id}/{dataset_id}/{'uploads' if entry_id is None else entry_id}"
 
 
 def stored_of(file: EntryFile) -> StoredBytes:
