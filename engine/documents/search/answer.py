@@ -236,39 +236,32 @@ def _entry_hits(
     task: DocumentSearchTask, scope: SearchScope, hits: Hits, search: EntrySearch | None
 ) -> list[Found]:
     """Return the columns of entries; with a search what it found in them is marked."""
-    taken = scope.whole.entry_rows.take(hits.rows, _ENTRY_COLUMNS)
-    rows = taken.to_pylist()
+    marked = search if task.with_highlights else None
+    columns = _ENTRY_COLUMNS if marked is None else (*_ENTRY_COLUMNS, _TEXT)
+    rows = scope.whole.entry_rows.take(hits.rows, columns).to_pylist()
     for row, score in zip(rows, hits.values.tolist(), strict=True):
         row["entry_id"] = row.pop("id")
         row["metadata"] = _parsed(row["metadata"])
         row["created_at"] = row["created_at"] and row["created_at"].strftime(_TIME)
         row["score"] = score
-    if search is not None and task.with_highlights:
-        for row, shown in zip(rows, _highlights(task, scope, hits, rows, search), strict=True):
-            row["highlighted"] = shown
+    if marked is not None:
+        _mark(rows, marked, marked.in_text(hits.rows), task.language)
     return rows
 
 
-def _highlights(
-    task: DocumentSearchTask,
-    scope: SearchScope,
-    hits: Hits,
-    rows: Sequence[Found],
-    search: EntrySearch,
-) -> list[dict[str, str]]:
-    marker = Marker(search.sought, task.language)
-    in_text = search.in_text(hits.rows)
-    with_text = np.array([bool(numbers) for numbers in in_text], np.bool_)
-    texts = iter(scope.whole.entry_rows.take(hits.rows[with_text], [_TEXT])[_TEXT].to_pylist())
+def _mark(
+    rows: Sequence[Found], search: EntrySearch, in_text: Sequence[Sequence[int]], language: str
+) -> None:
+    """Put passages with marks in place of the texts of entries."""
+    marker = Marker(search.sought, language)
     fields = [_marked_fields(row) for row in rows]
     marker.read(text for each in fields for text in each.values())
-    shown: list[dict[str, str]] = []
-    for each, numbers in zip(fields, in_text, strict=True):
+    for row, each, numbers in zip(rows, fields, in_text, strict=True):
         found = {name: marker.whole(text) for name, text in each.items()}
+        text = row.pop(_TEXT) or ""
         if numbers:
-            found[_TEXT] = marker.part(next(texts) or "", numbers)
-        shown.append({name: text for name, text in found.items() if text is not None})
-    return shown
+            found[_TEXT] = marker.part(text, numbers)
+        row["highlighted"] = {name: text for name, text in found.items() if text is not None}
 
 
 def _marked_fields(row: Found) -> dict[str, str]:

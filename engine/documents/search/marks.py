@@ -10,7 +10,7 @@ Meilisearch does: who shows it as HTML escapes it first, with other marks in bet
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from unicodedata import normalize
 
 import pyarrow as pa
@@ -23,7 +23,7 @@ MARKS = ("<mark>", "</mark>")
 SNIPPET_CHARS = 200
 _SHORT_CHARS = 2_000
 _SEEDS_CHARS_MIN = 3
-_PLACES_MAX = 40
+_PLACES_MAX = 20
 """Of one word in one text; the best part is found among them."""
 _WORDS_MAX = 1_000
 """Words of one text that begin like one that is sought, and may be another."""
@@ -80,9 +80,11 @@ class Marker:
         if missing and self._learn(lowered):
             spans |= {number: self._places(lowered, number) for number in missing}
         kept: list[Span] = []
-        for span in sorted(span for found in spans.values() for span in found):
-            if not kept or kept[-1].end <= span.start:
+        free = 0
+        for span in sorted(chain.from_iterable(spans.values())):
+            if span.start >= free:
                 kept.append(span)
+                free = span.end
         return kept
 
     def _places(self, lowered: str, number: int) -> list[Span]:
@@ -93,15 +95,18 @@ class Marker:
                 for seed in self._seeds[number]
                 for at in islice(_places_of(lowered, seed), _PLACES_MAX)
             ]
-        words = [
-            word
-            for seed in self._seeds[number]
-            for word in islice(_words_with(lowered, seed), _WORDS_MAX)
-        ]
+        words: list[tuple[int, str]] = []
+        for seed in self._seeds[number]:
+            found = islice(re.finditer(re.escape(seed) + _REST, lowered), _WORDS_MAX)
+            words += [
+                (at, word[0])
+                for word in found
+                if not ((at := word.start()) and lowered[at - 1].isalnum())
+            ]
         self._know({word for _, word in words})
         numbers = self._numbers
-        meant = ((at, at + len(word)) for at, word in words if numbers[word] == number)
-        return [Span(at, end, number) for at, end in islice(meant, _PLACES_MAX)]
+        meant = [(at, at + len(word)) for at, word in words if numbers[word] == number]
+        return [Span(at, end, number) for at, end in meant[:_PLACES_MAX]]
 
     def _learn(self, lowered: str) -> bool:
         """Look at all different words of a text; tell whether one is found by another seed now."""
@@ -138,14 +143,6 @@ def _places_of(text: str, piece: str) -> Iterator[int]:
     while at >= 0:
         yield at
         at = text.find(piece, at + len(piece))
-
-
-def _words_with(text: str, seed: str) -> Iterator[tuple[int, str]]:
-    """Yield the words that begin with a seed, and where they are."""
-    for word in re.finditer(f"{re.escape(seed)}{_REST}", text):
-        at = word.start()
-        if not (at and text[at - 1].isalnum()):
-            yield at, word[0]
 
 
 def _finds(sought: SoughtWord, folded: Sequence[str], stems: Sequence[str]) -> bool:

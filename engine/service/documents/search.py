@@ -101,21 +101,24 @@ async def _vectors(
     """Return the query as each dataset's vectors are made; None where meaning does not count."""
     if query.mode is SearchMode.KEYWORD:
         return [None] * len(datasets)
+    # A dataset without vectors has nothing near: its model need not be asked.
+    providers = {each.embedding_provider_id for each in datasets if each.embedding_width}
     if query.vector is not None:
-        given = tuple(query.vector)
-        vectors = dict.fromkeys({each.embedding_provider_id for each in datasets}, given)
+        vectors = dict.fromkeys(providers, tuple(query.vector))
     else:
         vectors = {
             provider: await _embed(engine, caller, provider, query.text or "")
-            for provider in {dataset.embedding_provider_id for dataset in datasets}
+            for provider in providers
         }
-    pairs = [(dataset, vectors[dataset.embedding_provider_id]) for dataset in datasets]
-    fitting = [vector if _fits(dataset, vector) else None for dataset, vector in pairs]
+    pairs = [
+        (each, vectors[each.embedding_provider_id]) for each in datasets if each.embedding_width
+    ]
+    fitting = {dataset.id: vector for dataset, vector in pairs if _fits(dataset, vector)}
     # Datasets that nobody named may have vectors of a client's own: they are left out, unless all are.
-    if query.dataset_ids is not None or not any(fitting):
+    if query.dataset_ids is not None or not fitting:
         for dataset, vector in pairs:
             _check_width(dataset, len(vector))
-    return fitting
+    return [fitting.get(each.id) for each in datasets]
 
 
 async def _embed(
@@ -132,7 +135,7 @@ def _fits(dataset: DocumentDataset, vector: Sequence[float]) -> bool:
 
 def _check_width(dataset: DocumentDataset, width: int) -> None:
     wanted = dataset.embedding_width
-    if wanted is not None and wanted != width:
+    if wanted != width:
         raise errors.WidthMismatch(
             f"The query has a vector of {width} numbers, and those of dataset {dataset.id} have {wanted}"
         )
