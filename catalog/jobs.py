@@ -204,7 +204,14 @@ def finish(
     return _end(conn, job, status=status, result=result, error_message=warning)
 
 
-def fail(conn: Connection, job: Job, message: str, *, retry_after_s: float | None) -> Job:
+def fail(
+    conn: Connection,
+    job: Job,
+    message: str,
+    *,
+    retry_after_s: float | None,
+    is_attempt: bool = True,
+) -> Job:
     """Mark a leased job as failed, or as pending again when it should be retried; return it.
 
     Args:
@@ -212,6 +219,7 @@ def fail(conn: Connection, job: Job, message: str, *, retry_after_s: float | Non
         job: as it was leased.
         message: for whoever asked for the job.
         retry_after_s: seconds until anybody takes it up again; None = never.
+        is_attempt: whether it counts as one; what found no place to work in is none.
 
     Raises:
         Conflict: the lease is lost.
@@ -219,9 +227,13 @@ def fail(conn: Connection, job: Job, message: str, *, retry_after_s: float | Non
     if retry_after_s is None:
         return _end(conn, job, status=JobStatus.FAILED, error_message=message)
     not_before = utc_now() + timedelta(seconds=retry_after_s)
-    return _end(
+    ended = _end(
         conn, job, status=JobStatus.PENDING, error_message=message, lease_expires_at=not_before
     )
+    if not is_attempt:
+        mine = jobs.c.id == job.id
+        conn.execute(update(jobs).where(mine).values(attempts=jobs.c.attempts - 1))
+    return ended
 
 
 def requeue_owned(conn: Connection, owner: str) -> int:

@@ -273,7 +273,8 @@ class JobRunner:
     async def _fail(self, job: Job, error: Exception) -> None:
         shown = error if isinstance(error, errors.EngineError) else to_engine_error(error)
         settings = self._engine.settings
-        may_retry = _may_retry(job, error, settings.job_attempts_max)
+        is_attempt = not isinstance(error, errors.Overloaded)  # else it did not get to work
+        may_retry = not is_attempt or _may_retry(job, error, settings.job_attempts_max)
         retry_after_s = _pause_s(settings.job_retry_s, job.attempts) if may_retry else None
         log.warning(
             "job.failed",
@@ -286,7 +287,9 @@ class JobRunner:
         message = "Internal error" if shown is None else shown.message
 
         def fail(conn: Connection) -> None:
-            failed = job_store.fail(conn, job, message, retry_after_s=retry_after_s)
+            failed = job_store.fail(
+                conn, job, message, retry_after_s=retry_after_s, is_attempt=is_attempt
+            )
             if failed.status is JobStatus.FAILED:
                 settle_failure(conn, failed)
 

@@ -50,6 +50,7 @@ _FUSED_TIMES = 4
 _EMPTY_MAX = 256
 
 _SPELLINGS_MAX = 256
+_NAMES = re.compile("|".join(TABLE_FUNCTIONS), re.IGNORECASE | re.ASCII)
 
 NameRows = Callable[[str, pa.Table], DataFrame]
 NameFiles = Callable[[str, str], DataFrame]
@@ -120,14 +121,9 @@ class SearchFunctions:
 
     def know_spellings(self, context: SessionContext, sql: str) -> None:
         """Let a statement write the functions in any case: DataFusion does not fold their names."""
-        folded = sql.lower()
-        for name in TABLE_FUNCTIONS:
-            at = folded.find(name)
-            while at >= 0:
-                spelled = sql[at : at + len(name)]
-                if spelled not in self._spellings and len(self._spellings) < _SPELLINGS_MAX:
-                    self._register_spelled(context, spelled)
-                at = folded.find(name, at + 1)
+        for spelled in _NAMES.findall(sql):
+            if spelled not in self._spellings and len(self._spellings) < _SPELLINGS_MAX:
+                self._register_spelled(context, spelled)
 
     def _register_spelled(self, context: SessionContext, spelled: str) -> None:
         name = spelled.lower()

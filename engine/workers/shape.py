@@ -11,6 +11,9 @@ from engine.workers.tasks import Task, dump_task
 
 TaskT = TypeVar("TaskT")
 
+# An upload that waits is a file on disk and a connection.
+_DOCUMENT_PLACES = 512
+
 
 @dataclass(frozen=True, slots=True)
 class PoolShape(Generic[TaskT]):
@@ -83,7 +86,7 @@ def document_shape(settings: Settings) -> PoolShape[StageTask]:
         most=settings.document_processes + 1,
         tasks_each=1,
         grow_after_s=0.2,
-        places=settings.document_concurrency * 4,
-        places_of_workspace=settings.document_concurrency * 4,
+        places=_DOCUMENT_PLACES,
+        places_of_workspace=_DOCUMENT_PLACES // 2,
         wait_s=settings.document_timeout_s,
     )

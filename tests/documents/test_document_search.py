@@ -322,6 +322,35 @@ def test_marks_are_whole_words_that_the_search_finds() -> None:
         assert plain in text
 
 
+@pytest.mark.parametrize(
+    ("query", "text", "shown"),
+    [
+        ('"over the line"', "phrase over\nthe line", "phrase [over\nthe line]"),
+        ('"sluice gates"', "old sluice,  gate and gates", "old [sluice,  gate] and gates"),
+        ('"happy gate"', "happening gate, happy gates", "happening gate, [happy gates]"),
+        ('"élan vital"', "un élan vital", "un [élan vital]"),
+        ("batteries", "batteries, battery", "[batteries], [battery]"),
+        ("battery", "batteries, battery", "[batteries], [battery]"),
+        ("水", "水水x", "[水水]x"),
+        ('"水位"', "这里水位很高", "这里[水位]很高"),
+        ("(a+)+ [", "a+ [ b", "[a]+ [ b"),
+    ],
+)
+def test_phrases_forms_and_characters_are_marked(query: str, text: str, shown: str) -> None:
+    marker = Marker(read_words(query, "english"), "english")
+    marked = marker.whole(text)
+    assert marked is not None
+    assert marked.replace("<mark>", "[").replace("</mark>", "]") == shown
+
+
+def test_marks_in_a_text_that_is_one_word_are_found_in_time() -> None:
+    marker = Marker(read_words('"tide of gates" 水', "english"), "english")
+    shown = marker.part("tide" * 500_000 + " tide of gates " + "水" * 50_000, [0, 1])
+    assert shown is not None
+    assert "<mark>tide of gates</mark>" in shown
+    assert len(shown) < 300
+
+
 def test_hits_carry_the_columns_of_the_entry(find: Find) -> None:
     (hit,) = find("planck")["hits"]
     assert {**hit, "score": 0, "highlighted": 0} == {

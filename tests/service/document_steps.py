@@ -41,6 +41,7 @@ async def make_dataset(
     provider_id: str | None = None,
     retention_days: float = 7,
     trigger: Trigger | None = Trigger.ON_UPLOAD,
+    slug: str = SLUG,
 ) -> int:
     """Make a dataset; with a trigger it has the general pipeline."""
     definition: dict[str, Any] = {
@@ -50,7 +51,7 @@ async def make_dataset(
         "processed": {},
         "processing": {"retention_days": retention_days},
     }
-    asked = NewDataset("Papers", SLUG, "", "text", definition, embedding_provider_id=provider_id)
+    asked = NewDataset("Papers", slug, "", "text", definition, embedding_provider_id=provider_id)
     made = (await datasets.create_dataset(engine, caller, asked)).dataset
     if trigger is not None:
         await datasets.apply_preset(engine, caller, made.id, "general_purpose", trigger)

@@ -1,14 +1,17 @@
 """The width of a dataset's vectors while entries with several come at the same moment."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from engine import errors
+from engine.service import embedding_providers as providers
 from engine.service.context import Caller, Engine
 from engine.service.documents import datasets
 from engine.service.documents.direct import COLLECTION, GivenChunk, save_chunks
 from engine.service.documents.search import DocumentQuery, search_documents
+from engine.service.embedding_providers import NewProvider
 from engine.workers.document_tasks import SearchMode
 from tests.service.document_steps import make_dataset, make_entry
 
@@ -42,3 +45,34 @@ async def test_of_vectors_that_come_at_once_those_of_one_width_count(
     counting = {entry_id for entry_id, is_saved in zip(ids, saved, strict=True) if is_saved}
     assert {hit["entry_id"] for hit in hits if hit["score"] > 0.9} == counting
     assert {hit["entry_id"] for hit in hits} == counting
+
+
+async def test_a_provider_that_is_gone_takes_its_dataset_alone_out_of_a_search(
+    engine: Engine, caller: Caller
+) -> None:
+    asked = NewProvider("gone", "service", {"base_url": "https://x.example", "model": "m"}, "key")
+    provider = await providers.create_provider(engine, caller, asked)
+    orphan = await make_dataset(engine, caller, trigger=None, provider_id=provider.id)
+    other = await make_dataset(engine, caller, trigger=None, slug="other")
+    for place, dataset_id in enumerate([orphan, other]):
+        entry_id = await make_entry(engine, caller, dataset_id, f"e{place}")
+        chunk = GivenChunk("Water flows", 0, [1.0] * 256, {})
+        await save_chunks(engine, caller, entry_id, [chunk], COLLECTION)
+    await providers.delete_provider(engine, caller, provider.id)
+    query = DocumentQuery(mode=SearchMode.CHUNKS, text="water")
+    hits = (await search_documents(engine, caller, query)).answer["hits"]
+    assert {hit["dataset_id"] for hit in hits} == {other}
+    with pytest.raises(errors.InvalidRequest, match="not found"):
+        await search_documents(engine, caller, replace(query, dataset_ids=[orphan]))
+
+
+async def test_words_find_where_no_vector_of_the_query_fits(engine: Engine, caller: Caller) -> None:
+    dataset_id = await make_dataset(engine, caller, trigger=None)
+    entry_id = await make_entry(engine, caller, dataset_id, "tides")
+    chunk = GivenChunk("Spring tides", 0, [1.0, 2.0, 3.0], {})
+    await save_chunks(engine, caller, entry_id, [chunk], COLLECTION)
+    query = DocumentQuery(mode=SearchMode.HYBRID, text="tides", dataset_ids=[dataset_id])
+    hits = (await search_documents(engine, caller, query)).answer["hits"]
+    assert [hit["entry_id"] for hit in hits] == [entry_id]
+    with pytest.raises(errors.WidthMismatch):
+        await search_documents(engine, caller, replace(query, mode=SearchMode.CHUNKS))

@@ -200,11 +200,28 @@ async def test_what_never_passes_is_given_up_after_three_attempts(
     engine: Engine, caller: Caller, enter: Enter
 ) -> None:
     async def handler(_engine: Engine, _job: Job, _work: Work) -> None:
-        raise errors.Overloaded("busy")
+        raise errors.SourceFailed("away")
 
     enter(handler)
     done = await finished(engine, caller, await submit(engine, caller))
     assert (done.status, done.attempts) == (JobStatus.FAILED, 3)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_what_found_no_place_to_work_in_was_no_attempt(
+    engine: Engine, caller: Caller, enter: Enter
+) -> None:
+    asked = 0
+
+    async def handler(_engine: Engine, _job: Job, _work: Work) -> None:
+        nonlocal asked
+        asked += 1
+        if asked < 6:
+            raise errors.Overloaded("busy")
+
+    enter(handler)
+    done = await finished(engine, caller, await submit(engine, caller))
+    assert (done.status, done.attempts, asked) == (JobStatus.SUCCEEDED, 1, 6)
 
 
 @pytest.mark.usefixtures("soon")

@@ -397,3 +397,11 @@ async def test_a_search_by_text_can_be_saved(
     )
     assert saved.version.classification != Classification()
     assert await rows_of(shared_engine, caller, sql) == [[1]]
+
+
+@pytest.mark.parametrize("name", ["bm25_search", "Bm25_Search", "BM25_SEARCH"])
+async def test_letters_that_become_two_in_small_letters_are_only_letters(
+    shared_engine: Engine, searcher: Caller, name: str
+) -> None:
+    sql = f"SELECT 'İİİ', count(*) FROM {name}('docs', 'body', '{WORDS[0]}', 3)"
+    assert await rows_of(shared_engine, searcher, sql) == [["İİİ", 3]]

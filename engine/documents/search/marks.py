@@ -9,8 +9,8 @@ Meilisearch does: who shows it as HTML escapes it first, with other marks in bet
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain, islice, pairwise
 from unicodedata import normalize
 
 import pyarrow as pa
@@ -29,7 +29,11 @@ _WORDS_MAX = 1_000
 """Words of one text that begin like one that is sought, and may be another."""
 _READ_CHARS_MAX = 400_000
 _WORD = re.compile(r"[^\W_]+")
-_REST = r"[^\W_]*"
+# Without backtracking: a text may be one word of millions of letters.
+_REST = r"[^\W_]*+"
+_BETWEEN = r"[\W_]*+"
+_WITHOUT_SPACES = "\u2e80"
+"""From here on are the characters of Chinese, Japanese and Korean."""
 
 
 class Marker:
@@ -89,19 +93,17 @@ class Marker:
 
     def _places(self, lowered: str, number: int) -> list[Span]:
         """Find where a word is, as far as its seeds tell."""
-        if isinstance(self._sought[number], SoughtPhrase):
-            return [
-                Span(at, at + len(seed), number)
-                for seed in self._seeds[number]
-                for at in islice(_places_of(lowered, seed), _PLACES_MAX)
-            ]
+        sought = self._sought[number]
+        if isinstance(sought, SoughtPhrase):
+            found = islice(re.finditer(_pattern_of(sought), lowered), _PLACES_MAX)
+            return [Span(*place.span(), number) for place in found]
         words: list[tuple[int, str]] = []
         for seed in self._seeds[number]:
-            found = islice(re.finditer(re.escape(seed) + _REST, lowered), _WORDS_MAX)
+            found = islice(re.finditer(_begun_by(seed), lowered), _WORDS_MAX)
             words += [
                 (at, word[0])
                 for word in found
-                if not ((at := word.start()) and lowered[at - 1].isalnum())
+                if not ((at := word.start()) and lowered[at - 1].isalnum()) or _is_alone(seed)
             ]
         self._know({word for _, word in words})
         numbers = self._numbers
@@ -137,12 +139,24 @@ class Marker:
             self._numbers[word] = next(found, None)
 
 
-def _places_of(text: str, piece: str) -> Iterator[int]:
-    """Yield where a piece of text is."""
-    at = text.find(piece)
-    while at >= 0:
-        yield at
-        at = text.find(piece, at + len(piece))
+def _begun_by(seed: str) -> str:
+    """Return the pattern of a word that begins so; a character of a language without spaces is one."""
+    return re.escape(seed) + ("" if _is_alone(seed) else _REST)
+
+
+def _pattern_of(sought: SoughtPhrase) -> str:
+    """Return the pattern of a phrase: its stems with whatever stands between words, or as it is written."""
+    stems = [_begun_by(stem) for _, stem in sought.stems]
+    stems = [re.sub(r"i(?=\[)", "[iy]", stem) for stem in stems]  # of batter-y, batter-ies
+    gaps = [later - before - 1 for (before, _), (later, _) in pairwise(sought.stems)]
+    between = [_BETWEEN + rf"(?:[^\W_]++{_BETWEEN}){{{gap}}}" for gap in gaps]
+    pieces = (piece for pair in zip(stems, [*between, ""], strict=True) for piece in pair)
+    phrase = f"(?:{''.join(pieces)}|{re.escape(sought.written.lower())})"
+    return phrase if _is_alone(sought.stems[0][1]) else rf"(?<![^\W_]){phrase}(?![^\W_])"
+
+
+def _is_alone(text: str) -> bool:
+    return text[-1] >= _WITHOUT_SPACES
 
 
 def _finds(sought: SoughtWord, folded: Sequence[str], stems: Sequence[str]) -> bool:
@@ -157,12 +171,13 @@ def _finds(sought: SoughtWord, folded: Sequence[str], stems: Sequence[str]) -> b
 
 
 def _first_seeds(sought: Sought) -> list[str]:
-    """Return pieces of text that words begin with which may be meant."""
+    """Return pieces of text that words begin with which may be meant; a phrase has a pattern instead."""
     if isinstance(sought, SoughtPhrase):
-        return [sought.written.lower()]
-    if sought.stem is None or len(sought.stem) < _SEEDS_CHARS_MIN:
+        return []
+    stem = sought.stem
+    if stem is None or len(stem) < _SEEDS_CHARS_MIN:
         return [sought.written]
+    if stem.endswith("i") and len(stem) > _SEEDS_CHARS_MIN:
+        stem = stem[:-1]  # "batteri", of battery too
     # A stem is mostly the beginning of its word, and finds it too.
-    return (
-        [sought.stem] if sought.written.startswith(sought.stem) else [sought.written, sought.stem]
-    )
+    return [stem] if sought.written.startswith(stem) else [sought.written, stem]

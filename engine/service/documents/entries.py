@@ -193,7 +193,7 @@ async def read_contents(  # noqa: PLR0913 - one for each thing a client chooses,
     files = [_content_files(detail, with_chunks=with_chunks) for detail in page.items]
     bytes_max = engine.settings.document_content_max_bytes
     if is_complete:
-        _check_bytes(files, bytes_max)
+        _check_bytes(files, bytes_max, with_chunks=with_chunks)
     else:
         named = {entry_id: place for place, entry_id in enumerate(selector.ids or ())}
         order = [named.get(detail.entry.id, 0) for detail in page.items]
@@ -315,13 +315,16 @@ def _content_files(detail: EntryDetail, *, with_chunks: bool) -> tuple[EntryFile
     return tuple(names[name] for name in wanted if name in names)
 
 
-def _check_bytes(files: Sequence[tuple[EntryFile, ...]], bytes_max: int) -> None:
+def _check_bytes(
+    files: Sequence[tuple[EntryFile, ...]], bytes_max: int, *, with_chunks: bool
+) -> None:
     total = sum(map(_bytes_of, files))
     if total > bytes_max:
+        less = ", or with_chunks false" if with_chunks else ""
         raise errors.InvalidRequest(
             f"The content of these entries has {total:,} bytes, and one answer may have "
-            f"{bytes_max:,}: ask for fewer entries, or with_chunks false; the download of file_type "
-            "processed has no such limit"
+            f"{bytes_max:,}: ask for fewer entries{less}; the download of file_type processed has "
+            "no such limit"
         )
 
 

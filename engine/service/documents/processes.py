@@ -96,6 +96,7 @@ class DocumentProcess:
             DocumentInvalid: the document cannot be read, or harms the process that reads it.
             ResourceExhausted: it needs more time or memory than there is.
             Unavailable: the blob store is away.
+            Overloaded: too many documents wait.
         """
         limits = Limits(
             timeout_s=timeout_s, memory_bytes=self._memory_bytes, subject="The document"
@@ -114,7 +115,12 @@ class DocumentProcess:
     async def _run(self, task: StageTask, limits: Limits, report: Report) -> dict[str, Any]:
         if self._held is None:
             pool = await self._processes.pool()
-            self._held = await self._stack.enter_async_context(pool.hold(self._workspace_id))
+            try:
+                self._held = await self._stack.enter_async_context(pool.hold(self._workspace_id))
+            except errors.Overloaded:
+                raise errors.Overloaded(
+                    "Too many documents wait to be read. Try again shortly"
+                ) from None
         done: dict[str, Any] = {}
         try:
             with self._held.execute(task, limits) as execution:

@@ -1,7 +1,7 @@
 """Searches over document datasets: which segments count, the query as vectors, and a worker that finds."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,19 +106,39 @@ async def _vectors(
     if query.vector is not None:
         vectors = dict.fromkeys(providers, tuple(query.vector))
     else:
-        vectors = {
-            provider: await _embed(engine, caller, provider, query.text or "")
-            for provider in providers
-        }
+        vectors = await _embed_by(engine, caller, query, providers)
     pairs = [
-        (each, vectors[each.embedding_provider_id]) for each in datasets if each.embedding_width
+        (each, vectors[each.embedding_provider_id])
+        for each in datasets
+        if each.embedding_width and each.embedding_provider_id in vectors
     ]
     fitting = {dataset.id: vector for dataset, vector in pairs if _fits(dataset, vector)}
     # Datasets that nobody named may have vectors of a client's own: they are left out, unless all are.
-    if query.dataset_ids is not None or not fitting:
+    # With both, those vectors are left out in any case: there are the words.
+    if query.mode is not SearchMode.HYBRID and (query.dataset_ids is not None or not fitting):
         for dataset, vector in pairs:
             _check_width(dataset, len(vector))
     return [fitting.get(each.id) for each in datasets]
+
+
+async def _embed_by(
+    engine: Engine, caller: Caller, query: DocumentQuery, providers: Collection[str | None]
+) -> dict[str | None, tuple[float, ...]]:
+    """Return the text as each provider's model makes it.
+
+    A provider that is gone takes its dataset out of the search, unless somebody named that one, or
+    nothing else is left.
+    """
+    vectors: dict[str | None, tuple[float, ...]] = {}
+    gone: errors.InvalidRequest | None = None
+    for provider in providers:
+        try:
+            vectors[provider] = await _embed(engine, caller, provider, query.text or "")
+        except errors.InvalidRequest as error:
+            gone = error
+    if gone is not None and (query.dataset_ids is not None or not vectors):
+        raise gone
+    return vectors
 
 
 async def _embed(
