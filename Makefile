@@ -13,7 +13,7 @@ demo: .venv/.stamp-demo
 	.venv/bin/tidemill demo
 
 test: .venv/.stamp-test
-	.venv/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder
+	.venv/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile
 
 lint: .venv/.stamp-lint
 	.venv/bin/ruff format --check

@@ -26,11 +26,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--crash-seed", type=int, help="Repeat the kills of another run.")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take minutes begin first, so that no process is left alone with one of them at the end."""
-    items.sort(key=lambda item: item.path.parent.name != "system")
-
-
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A test that CI skips is one that nobody runs."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
