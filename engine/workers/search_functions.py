@@ -50,7 +50,6 @@ _FUSED_TIMES = 4
 _EMPTY_MAX = 256
 
 _SPELLINGS_MAX = 256
-_NAMES = re.compile("|".join(TABLE_FUNCTIONS), re.IGNORECASE | re.ASCII)
 
 NameRows = Callable[[str, pa.Table], DataFrame]
 NameFiles = Callable[[str, str], DataFrame]
@@ -121,9 +120,15 @@ class SearchFunctions:
 
     def know_spellings(self, context: SessionContext, sql: str) -> None:
         """Let a statement write the functions in any case: DataFusion does not fold their names."""
-        for spelled in _NAMES.findall(sql):
-            if spelled not in self._spellings and len(self._spellings) < _SPELLINGS_MAX:
-                self._register_spelled(context, spelled)
+        encoded = sql.encode()
+        folded = encoded.lower()  # of bytes these are as long: a text's may be longer
+        for name in map(str.encode, TABLE_FUNCTIONS):
+            at = folded.find(name)
+            while at >= 0:
+                spelled = encoded[at : at + len(name)].decode()
+                if spelled not in self._spellings and len(self._spellings) < _SPELLINGS_MAX:
+                    self._register_spelled(context, spelled)
+                at = folded.find(name, at + 1)
 
     def _register_spelled(self, context: SessionContext, spelled: str) -> None:
         name = spelled.lower()

@@ -1,6 +1,8 @@
 """The process of one document: the same from task to task, a new one after a failure."""
 
+import asyncio
 import hashlib
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -23,9 +25,12 @@ def document(engine: Engine) -> Document:
     return Document(str(path), "tides.md", "", hashlib.sha256(_BYTES).hexdigest())
 
 
+def task_of(document: Document) -> StageTask:
+    return StageTask(FETCH, {}, str(Path(document.path).parent), document)
+
+
 async def sniff(process: DocumentProcess, document: Document, *, timeout_s: float = 60) -> str:
-    folder = str(Path(document.path).parent)
-    task = StageTask(FETCH, {}, folder, document)
+    task = task_of(document)
     done = await process.run(task, timeout_s=timeout_s, report=lambda _progress: None)
     return str(done["media_type"])
 
@@ -53,3 +58,16 @@ async def test_after_a_failure_there_is_a_new_process(engine: Engine, document: 
         with pytest.raises(ResourceExhausted, match="longer than its limit"):
             await sniff(process, document, timeout_s=0)
         assert await sniff(process, document) == "text/markdown"
+
+
+async def test_documents_that_are_read_leave_a_place_for_uploads(
+    engine: Engine, document: Document
+) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(engine.settings.document_processes):
+            await sniff(await stack.enter_async_context(engine.documents.process("w")), document)
+        async with asyncio.timeout(60):
+            done = await engine.documents.run(
+                "w", task_of(document), timeout_s=60, report=lambda _progress: None
+            )
+    assert done["media_type"] == "text/markdown"

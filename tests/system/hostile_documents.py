@@ -233,7 +233,9 @@ HOSTILE: Mapping[str, Hostile] = {
         fixed(lambda: raw_pdf(b"", pages="/Kids [2 0 R] /Count 3")),
         failed="The PDF|None of the pages",
     ),
-    "pdf-flate-bomb": Hostile("a.pdf", fixed(lambda: raw_pdf(b"0 0 m " * (12 << 20)))),
+    "pdf-flate-bomb": Hostile(
+        "a.pdf", fixed(lambda: raw_pdf(b"0 0 m " * (12 << 20))), failed="holds no text"
+    ),
     "pdf-doubling": Hostile(
         "a.pdf", fixed(partial(doubling_forms, 27)), failed=r"took longer|needs more"
     ),

@@ -45,8 +45,9 @@ class DocumentProcesses:
     async def run(
         self, workspace_id: str, task: StageTask, *, timeout_s: float, report: Report
     ) -> dict[str, Any]:
-        """Do one task in a process of its own: see :meth:`DocumentProcess.run`."""
-        async with self.process(workspace_id) as process:
+        """Do one short task that somebody waits for: see :meth:`DocumentProcess.run`."""
+        # By another name in the queue: documents that are read for minutes leave one place to it.
+        async with self.process(f"{workspace_id} waits") as process:
             return await process.run(task, timeout_s=timeout_s, report=report)
 
     async def pool(self) -> WorkerPool[StageTask]:
