@@ -1,15 +1,11 @@
-"""The document process's main loop: take a task, do it, say END, until the parent hangs up.
+"""The process that reads documents.
 
-It is a fresh fork for every document: one that harms its process harms nothing else. Whatever a task
-raises becomes one FAILED frame.
+It is a fresh fork for every document: one that harms its process harms nothing else.
 """
 
 import importlib
 import socket
 import sys
-import time
-from collections.abc import Callable
-from contextlib import suppress
 from importlib.abc import MetaPathFinder
 
 from typing_extensions import override
@@ -19,11 +15,10 @@ from engine.documents.stages import run_stage
 from engine.documents.tasks import StageTask, load_stage_task
 from engine.embeddings import wordllama_local
 from engine.errors import DocumentInvalid, EngineError, ResourceExhausted
-from engine.workers.channel import Channel, ParentGone
-from engine.workers.failures import dump_failure
+from engine.workers.channel import Channel
 from engine.workers.frames import Kind
+from engine.workers.task_loop import serve_tasks, sparse_report
 
-_REPORT_S = 0.2
 # Imported once, before the forks; what starts threads is opened by the task.
 _READERS = (
     "figures.linking",
@@ -54,25 +49,15 @@ ocr.load("eng")
 
 
 def serve(sock: socket.socket) -> None:
-    """Answer tasks until the parent hangs up."""
+    """Do tasks until the parent hangs up."""
     channel = Channel(sock)
-    with suppress(ParentGone):
-        channel.send(Kind.READY)
-        channel.flush()
-        while True:
-            _, body = channel.receive()
-            _answer(load_stage_task(body), channel)
-            channel.send(Kind.END)
-            channel.flush()
 
+    def do(task: StageTask) -> None:
+        report = sparse_report(channel)
+        outcome = run_stage(task, lambda done, total: report(done=done, total=total))
+        channel.send_json(Kind.DONE, outcome)
 
-def _answer(task: StageTask, channel: Channel) -> None:
-    try:
-        channel.send_json(Kind.DONE, run_stage(task, _reporter(channel)))
-    except ParentGone:
-        raise
-    except BaseException as error:  # noqa: BLE001 - also of native code; the parent hears of all
-        channel.send_json(Kind.FAILED, dump_failure(_as_engine_error(error)))
+    serve_tasks(channel, load=load_stage_task, do=do, as_engine_error=_as_engine_error)
 
 
 def _as_engine_error(error: BaseException) -> EngineError:
@@ -84,18 +69,3 @@ def _as_engine_error(error: BaseException) -> EngineError:
     return DocumentInvalid(
         f"The document cannot be read ({type(error).__name__}): it may be damaged"
     )
-
-
-def _reporter(channel: Channel) -> Callable[[int, int], None]:
-    """Make what tells the parent how far it is, now and then."""
-    told_at = 0.0
-
-    def report(done: int, total: int) -> None:
-        nonlocal told_at
-        now = time.monotonic()
-        if now - told_at > _REPORT_S:
-            told_at = now
-            channel.send_json(Kind.PROGRESS, {"done": done, "total": total})
-            channel.flush()
-
-    return report

@@ -1,14 +1,15 @@
-"""The source process's main loop: take one task, do it, say END.
+"""The process that reads a source.
 
 It is a fresh fork for every task, so a driver never sees two workspaces, and what it leaves open
-ends with the process. Whatever a task raises becomes one FAILED frame.
+ends with the process.
 """
 
 import importlib
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -36,9 +37,9 @@ from engine.sources.tasks import (
     load_source_task,
 )
 from engine.translate import to_engine_error
-from engine.workers.channel import Channel, ParentGone
-from engine.workers.failures import dump_failure
+from engine.workers.channel import Channel
 from engine.workers.frames import Kind
+from engine.workers.task_loop import serve_tasks
 
 ReadTask = CheckTask | DiscoverTask | FetchTask | LiveScanTask | LiveQueryTask
 
@@ -61,31 +62,24 @@ for _module in _COMMON:
 
 
 def serve(sock: socket.socket) -> None:
-    """Answer tasks until the parent hangs up."""
+    """Do tasks until the parent hangs up."""
     channel = Channel(sock)
     keep_out(Path(sys.argv[2]))
-    with suppress(ParentGone):
-        channel.send(Kind.READY)
-        channel.flush()
-        while True:
-            _, body = channel.receive()
-            _answer(load_source_task(body), channel)
-            channel.send(Kind.END)
-            channel.flush()
+    serve_tasks(
+        channel,
+        load=load_source_task,
+        do=partial(_do, channel),
+        as_engine_error=_as_engine_error,
+    )
 
 
-def _answer(task: SourceTask, channel: Channel) -> None:
-    try:
-        if isinstance(task, EmbedTask):
-            guard_sockets(allow_private=task.embedder.allow_private)
-            channel.send_json(Kind.DONE, embed_texts(task, channel))
-            return
-        with _opened(task.source, Path(task.scratch)) as connector:
-            _do(task, connector, channel)
-    except ParentGone:
-        raise
-    except BaseException as error:  # noqa: BLE001 - also Rust panics; the parent hears of all
-        channel.send_json(Kind.FAILED, dump_failure(_as_engine_error(error)))
+def _do(channel: Channel, task: SourceTask) -> None:
+    if isinstance(task, EmbedTask):
+        guard_sockets(allow_private=task.embedder.allow_private)
+        channel.send_json(Kind.DONE, embed_texts(task, channel))
+        return
+    with _opened(task.source, Path(task.scratch)) as connector:
+        _read(task, connector, channel)
 
 
 @contextmanager
@@ -107,7 +101,7 @@ def _opened(spec: SourceSpec, scratch: Path) -> Iterator[Connector[Any, Any]]:
         yield connector
 
 
-def _do(task: ReadTask, connector: Connector[Any, Any], channel: Channel) -> None:
+def _read(task: ReadTask, connector: Connector[Any, Any], channel: Channel) -> None:
     match task:
         case CheckTask():
             connector.check()

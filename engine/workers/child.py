@@ -1,14 +1,9 @@
-"""The worker's main loop: wait for a task, do it, say END, wait again.
-
-A worker never decides to stop: the parent closes the socket or kills the process. Whatever a task
-raises becomes one FAILED frame; only a dead process says nothing.
-"""
+"""The worker: the process that queries, and that makes files of tables and indexes."""
 
 import base64
 import os
 import socket
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -20,11 +15,11 @@ from engine.datasets.load import LoadSpec, load_file
 from engine.documents.search.answer import search_documents
 from engine.documents.segments.build import build_segment
 from engine.workers.catalog_statement import run_catalog_statement
-from engine.workers.channel import Channel, ParentGone
+from engine.workers.channel import Channel
 from engine.workers.classify import classify_statement
 from engine.workers.describe import describe_statement
 from engine.workers.document_tasks import DocumentSearchTask, SegmentTask
-from engine.workers.failures import as_engine_error, dump_failure
+from engine.workers.failures import as_engine_error
 from engine.workers.frames import Kind
 from engine.workers.index_build import build_indexes
 from engine.workers.live_plan import plan_live
@@ -32,6 +27,7 @@ from engine.workers.profiling import profile_table
 from engine.workers.session import Sessions
 from engine.workers.statement import run_statement
 from engine.workers.stored import read_rows
+from engine.workers.task_loop import serve_tasks, sparse_report
 from engine.workers.tasks import (
     ClassifyTask,
     DescribeTask,
@@ -48,36 +44,22 @@ from engine.workers.tasks import (
 )
 from engine.workers.texts import collect_texts
 
-_REPORT_S = 0.2
-
 
 def serve(sock: socket.socket) -> None:
-    """Answer tasks until the parent hangs up."""
+    """Do tasks until the parent hangs up."""
     channel = Channel(sock)
     sessions = Sessions(Path(sys.argv[2]))
     try:
         _warm_up(sessions)
-        channel.send(Kind.READY)
-        channel.flush()
-        while True:
-            _, body = channel.receive()
-            _answer(load_task(body), channel, sessions)
-            channel.send(Kind.END)
-            channel.flush()
-            pa.default_memory_pool().release_unused()
-    except ParentGone:
-        return
+        serve_tasks(
+            channel,
+            load=load_task,
+            do=lambda task: _do(task, channel, sessions),
+            as_engine_error=as_engine_error,
+            after_task=pa.default_memory_pool().release_unused,
+        )
     except MemoryError:  # there was none left to tell of it either
         os.abort()  # the parent knows what that means
-
-
-def _answer(task: Task, channel: Channel, sessions: Sessions) -> None:
-    try:
-        _do(task, channel, sessions)
-    except ParentGone:
-        raise
-    except BaseException as error:  # noqa: BLE001 - also Rust panics; the parent hears of all
-        channel.send_json(Kind.FAILED, dump_failure(as_engine_error(error)))
 
 
 def _do(task: Task, channel: Channel, sessions: Sessions) -> None:
@@ -107,11 +89,11 @@ def _make_files(
         case LoadTask():
             return _load(task, channel)
         case TextsTask():
-            return collect_texts(task, _reporter(channel))
+            return collect_texts(task, _rows_report(channel))
         case IndexTask():
-            return build_indexes(task, sessions, _reporter(channel))
+            return build_indexes(task, sessions, _rows_report(channel))
         case SegmentTask():
-            return build_segment(task, _reporter(channel))
+            return build_segment(task, _rows_report(channel))
         case _:
             assert_never(task)
 
@@ -123,19 +105,9 @@ def _run_query(task: QueryTask, channel: Channel, sessions: Sessions) -> None:
         run_catalog_statement(task, channel)
 
 
-def _reporter(channel: Channel) -> Callable[[int], None]:
-    """Make what tells the parent of rows, now and then."""
-    told_at = 0.0
-
-    def report(rows: int) -> None:
-        nonlocal told_at
-        now = time.monotonic()
-        if now - told_at > _REPORT_S:
-            told_at = now
-            channel.send_json(Kind.PROGRESS, {"rows": rows})
-            channel.flush()
-
-    return report
+def _rows_report(channel: Channel) -> Callable[[int], None]:
+    report = sparse_report(channel)
+    return lambda rows: report(rows=rows)
 
 
 def _load(task: LoadTask, channel: Channel) -> dict[str, Any]:

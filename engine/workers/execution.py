@@ -9,10 +9,10 @@ import contextlib
 import resource
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -128,6 +128,28 @@ class Execution:
                     watch.cancel()
         if failure is not None:
             raise failure
+
+    async def outcome(
+        self,
+        on_progress: Callable[[dict[str, int]], None] | None = None,
+        answers: Answers = NO_ANSWERS,
+    ) -> dict[str, Any]:
+        """Run a task that has an outcome and no rows to its end; return what it says of itself.
+
+        Args:
+            on_progress: told the counts that the task sends on its way.
+            answers: to the worker's questions.
+
+        Raises:
+            EngineError: as :meth:`frames`.
+        """
+        outcome: dict[str, Any] = {}
+        async for kind, body in self.frames(answers):
+            if kind is Kind.DONE:
+                outcome = orjson.loads(body)
+            elif kind is Kind.PROGRESS and on_progress is not None:
+                on_progress(orjson.loads(body))
+        return outcome
 
     async def _off_the_clock(self, answer: Awaitable[T]) -> T:
         """Await an answer to the worker: a table may have to be copied from its source first."""

@@ -17,14 +17,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import orjson
 import structlog
 
 from engine.errors import Overloaded, Unavailable
 from engine.workers.answers import NO_ANSWERS, Answers
 from engine.workers.execution import Execution, Limits
 from engine.workers.forker import Forker
-from engine.workers.frames import Kind
 from engine.workers.held_worker import HeldWorker
 from engine.workers.shape import PoolShape
 from engine.workers.waiting import WaitingRoom
@@ -137,22 +135,14 @@ class WorkerPool(Generic[TaskT]):
         on_progress: Callable[[dict[str, int]], None] | None = None,
         answers: Answers = NO_ANSWERS,
     ) -> dict[str, Any]:
-        """Run a task that has a report and no rows; ``answers`` are to its questions.
-
-        Returns:
-            The report: see ``engine.workers.child``.
+        """Run a task that has an outcome and no rows: see :meth:`Execution.outcome`.
 
         Raises:
+            Overloaded: as :meth:`execute`.
             EngineError: what the task failed with.
         """
-        report: dict[str, Any] = {}
         async with self.execute(workspace_id, task, limits) as execution:
-            async for kind, body in execution.frames(answers):
-                if kind is Kind.DONE:
-                    report = orjson.loads(body)
-                elif kind is Kind.PROGRESS and on_progress is not None:
-                    on_progress(orjson.loads(body))
-        return report
+            return await execution.outcome(on_progress, answers)
 
     async def _acquire(self, workspace_id: str, wait_s: float) -> Worker:
         if self._closed:

@@ -6,14 +6,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import orjson
-
 from catalog.blob_store import BlobStore
 from catalog.settings import Settings
 from engine import errors
 from engine.documents.tasks import StageTask
 from engine.workers.execution import Limits
-from engine.workers.frames import Kind
 from engine.workers.pool import WorkerPool
 from engine.workers.shape import document_shape
 
@@ -122,15 +119,9 @@ class DocumentProcess:
                 raise errors.Overloaded(
                     "Too many documents wait to be read. Try again shortly"
                 ) from None
-        done: dict[str, Any] = {}
         try:
             with self._held.execute(task, limits) as execution:
-                async for kind, body in execution.frames():
-                    if kind is Kind.DONE:
-                        done = orjson.loads(body)
-                    elif kind is Kind.PROGRESS:
-                        report(orjson.loads(body))
+                return await execution.outcome(report)
         except BaseException:
             await self.let_go()
             raise
-        return done
