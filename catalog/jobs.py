@@ -227,13 +227,13 @@ def fail(
     if retry_after_s is None:
         return _end(conn, job, status=JobStatus.FAILED, error_message=message)
     not_before = utc_now() + timedelta(seconds=retry_after_s)
-    ended = _end(
-        conn, job, status=JobStatus.PENDING, error_message=message, lease_expires_at=not_before
+    return _end(
+        conn,
+        job if is_attempt else replace(job, attempts=job.attempts - 1),
+        status=JobStatus.PENDING,
+        error_message=message,
+        lease_expires_at=not_before,
     )
-    if not is_attempt:
-        mine = jobs.c.id == job.id
-        conn.execute(update(jobs).where(mine).values(attempts=jobs.c.attempts - 1))
-    return ended
 
 
 def requeue_owned(conn: Connection, owner: str) -> int:
@@ -313,6 +313,7 @@ def _end(
         .where(_is_held(job))
         .values(
             status=status,
+            attempts=job.attempts,
             completed_at=completed_at,
             result=result,
             error_message=error_message,

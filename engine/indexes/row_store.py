@@ -33,6 +33,17 @@ def visible_names(schema: pa.Schema, generated: Collection[str]) -> list[str]:
     ]
 
 
+def as_asked(taken: pa.Table, order: np.ndarray) -> pa.Table:
+    """Put rows in the order they were asked for, that were taken in another one.
+
+    Args:
+        taken: one row for each that was asked for.
+        order: their places among those asked for.
+    """
+    is_so = bool((order[1:] > order[:-1]).all())
+    return taken if is_so else taken.take(np.argsort(order, kind="stable"))
+
+
 def plain_schema(path: str) -> pa.Schema:
     """Return the columns of a file of rows without what is noted with them."""
     with pa.memory_map(path) as source:
@@ -149,7 +160,7 @@ class RowStore:
             else:
                 pieces.append(batch.take(places_in))
         found = pa.Table.from_batches(pieces).select(list(wanted)).combine_chunks()
-        return found if _ascends(order) else found.take(np.argsort(order, kind="stable"))
+        return as_asked(found, order)
 
     def batches(self, columns: Sequence[str]) -> Iterable[pa.RecordBatch]:
         """Yield some columns of all rows, in order."""
@@ -166,7 +177,3 @@ class RowStore:
             options = pa.ipc.IpcReadOptions(included_fields=list(places))
             reader = self._readers[places] = pa.ipc.open_file(self._source, options=options)
         return reader
-
-
-def _ascends(order: np.ndarray) -> bool:
-    return bool((order[1:] > order[:-1]).all())

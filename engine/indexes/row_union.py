@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from engine.indexes.row_store import RowStore, visible_names
+from engine.indexes.row_store import RowStore, as_asked, visible_names
 
 
 class OpenRows(Protocol):
@@ -56,8 +56,7 @@ class RowUnion:
             owner = int(owners[group[0]])
             pieces.append(self._take_part(owner, rows[group] - self._bases[owner], schema))
         found = pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces).combine_chunks()
-        is_in_order = bool((order[1:] > order[:-1]).all())
-        return found if is_in_order else found.take(np.argsort(order, kind="stable"))
+        return as_asked(found, order)
 
     def _take_part(self, owner: int, rows: np.ndarray, schema: pa.Schema) -> pa.Table:
         store = self._parts[owner]()

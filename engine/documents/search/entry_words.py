@@ -105,8 +105,8 @@ class EntryWordsBuilder:
 
     def _add_metadata(self, document: tantivy.Document, metadata: Mapping[str, Any]) -> None:
         terms: dict[str, list[str]] = {}
-        for field, text in field_values(metadata):
-            key, term = field_key(field), value_term(text)
+        for field, value in field_values(metadata):
+            key, term = field_key(field), value_term(value)
             terms.setdefault(key, []).append(term)
             if field in self._values or len(self._values) < _FIELDS_MAX:
                 known = self._values.setdefault(field, set())

@@ -44,6 +44,11 @@ class Marker:
         self._stemming, self._folding = open_analyzer(language), open_analyzer(PLAIN)
         self._numbers: dict[str, int | None] = {}
         self._seeds = [_first_seeds(each) for each in sought]
+        self._phrases = {
+            number: re.compile(_pattern_of(each))
+            for number, each in enumerate(sought)
+            if isinstance(each, SoughtPhrase)
+        }
 
     def read(self, texts: Iterable[str]) -> None:
         """Look at the words of many short texts, which costs about as much as at those of one."""
@@ -77,9 +82,7 @@ class Marker:
             lowered = "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
         spans = {number: self._places(lowered, number) for number in numbers}
         missing = [
-            number
-            for number in numbers
-            if not spans[number] and isinstance(self._sought[number], SoughtWord)
+            number for number in numbers if not spans[number] and number not in self._phrases
         ]
         if missing and self._learn(lowered):
             spans |= {number: self._places(lowered, number) for number in missing}
@@ -92,10 +95,9 @@ class Marker:
         return kept
 
     def _places(self, lowered: str, number: int) -> list[Span]:
-        """Find where a word is, as far as its seeds tell."""
-        sought = self._sought[number]
-        if isinstance(sought, SoughtPhrase):
-            found = islice(re.finditer(_pattern_of(sought), lowered), _PLACES_MAX)
+        """Find where a phrase is, or a word, as far as its seeds tell."""
+        if number in self._phrases:
+            found = islice(self._phrases[number].finditer(lowered), _PLACES_MAX)
             return [Span(*place.span(), number) for place in found]
         words: list[tuple[int, str]] = []
         for seed in self._seeds[number]:
@@ -146,13 +148,19 @@ def _begun_by(seed: str) -> str:
 
 def _pattern_of(sought: SoughtPhrase) -> str:
     """Return the pattern of a phrase: its stems with whatever stands between words, or as it is written."""
-    stems = [_begun_by(stem) for _, stem in sought.stems]
-    stems = [re.sub(r"i(?=\[)", "[iy]", stem) for stem in stems]  # of batter-y, batter-ies
+    stems = [_form_of(stem) for _, stem in sought.stems]
     gaps = [later - before - 1 for (before, _), (later, _) in pairwise(sought.stems)]
     between = [_BETWEEN + rf"(?:[^\W_]++{_BETWEEN}){{{gap}}}" for gap in gaps]
     pieces = (piece for pair in zip(stems, [*between, ""], strict=True) for piece in pair)
     phrase = f"(?:{''.join(pieces)}|{re.escape(sought.written.lower())})"
     return phrase if _is_alone(sought.stems[0][1]) else rf"(?<![^\W_]){phrase}(?![^\W_])"
+
+
+def _form_of(stem: str) -> str:
+    """Return the pattern of words that have a stem: ``batteri`` is of battery and of batteries."""
+    if not stem.endswith("i"):
+        return _begun_by(stem)
+    return f"{re.escape(stem[:-1])}[iy]{_REST}"
 
 
 def _is_alone(text: str) -> bool:

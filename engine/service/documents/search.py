@@ -122,7 +122,7 @@ async def _vectors(
 
 
 async def _embed_by(
-    engine: Engine, caller: Caller, query: DocumentQuery, providers: Collection[str | None]
+    engine: Engine, caller: Caller, query: DocumentQuery, provider_ids: Collection[str | None]
 ) -> dict[str | None, tuple[float, ...]]:
     """Return the text as each provider's model makes it.
 
@@ -131,22 +131,17 @@ async def _embed_by(
     """
     vectors: dict[str | None, tuple[float, ...]] = {}
     gone: errors.InvalidRequest | None = None
-    for provider in providers:
+    for provider_id in provider_ids:
         try:
-            vectors[provider] = await _embed(engine, caller, provider, query.text or "")
+            provider = await find_provider(engine, caller.workspace_id, provider_id)
         except errors.InvalidRequest as error:
             gone = error
+            continue
+        found = await embed_query(engine, caller.workspace_id, provider, None, [query.text or ""])
+        vectors[provider_id] = tuple(found[0].tolist())
     if gone is not None and (query.dataset_ids is not None or not vectors):
         raise gone
     return vectors
-
-
-async def _embed(
-    engine: Engine, caller: Caller, provider_id: str | None, text: str
-) -> tuple[float, ...]:
-    provider = await find_provider(engine, caller.workspace_id, provider_id)
-    found = await embed_query(engine, caller.workspace_id, provider, None, [text])
-    return tuple(found[0].tolist())
 
 
 def _fits(dataset: DocumentDataset, vector: Sequence[float]) -> bool:
