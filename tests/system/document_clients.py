@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import httpx
 
@@ -88,10 +88,10 @@ def content_of(rng: random.Random, word: str) -> Content:
 
 
 def _word(bodies: list[str]) -> bytes:
-    def write(document: object) -> None:
+    def write(document: Any) -> None:
         for number, body in enumerate(bodies):
-            document.add_heading(f"Part {number}", 2)  # type: ignore[attr-defined]  # the module has no types  # of docx
-            document.add_paragraph(body)  # type: ignore[attr-defined]
+            document.add_heading(f"Part {number}", 2)
+            document.add_paragraph(body)
 
     return word_file(write)
 
