@@ -13,7 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from catalog.errors import Conflict, InvalidValue, NotFound
 from catalog.index_model import EmbeddingProvider
 from catalog.index_tables import embedding_providers as providers
-from catalog.store.indexes import uses_provider
+from catalog.store import document_datasets as dataset_store
+from catalog.store import indexes as index_store
 from catalog.store.own_secrets import drop_own_secret
 from catalog.store.rows import columns_of, utc_now
 
@@ -88,13 +89,14 @@ def delete_provider(conn: Connection, workspace_id: str, provider_id: str) -> No
 
     Raises:
         NotFound: the workspace has no such provider.
-        Conflict: an index is made with it.
+        Conflict: an index or a document dataset is made with it.
     """
     provider = lock_provider(conn, workspace_id, provider_id)
-    if uses_provider(conn, workspace_id, provider_id):
-        raise Conflict(
-            f"An index is made with embedding provider '{provider.name}'. Delete the index first."
-        )
+    for user, store in (("An index", index_store), ("A document dataset", dataset_store)):
+        if store.uses_provider(conn, workspace_id, provider_id):
+            raise Conflict(
+                f"{user} is made with embedding provider '{provider.name}'. Delete that first."
+            )
     conn.execute(delete(providers).where(providers.c.id == provider_id))
     if provider.owns_secret:
         drop_own_secret(conn, workspace_id, provider.secret_id)

@@ -1,5 +1,7 @@
 """The files that stages leave, and what is embedded of them; light enough for the server to know."""
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,15 @@ from engine.arrow_files import read_table
 CHUNKS_FILE = "chunks.arrow"
 VECTORS_STEM = "vectors-"
 VECTORS_FILE = f"{VECTORS_STEM}000000.arrow"
+
+
+def vector_files(names: Iterable[str]) -> list[str]:
+    """Name those of the files of an entry that hold vectors, in the order of its chunks.
+
+    >>> vector_files(["vectors-000001.arrow", "vectors-field.png", "vectors-000000.arrow"])
+    ['vectors-000000.arrow', 'vectors-000001.arrow']
+    """
+    return sorted(name for name in names if fnmatchcase(name, f"{VECTORS_STEM}*.arrow"))
 
 
 def read_embedded(chunks: Path) -> list[str]:

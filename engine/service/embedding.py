@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 import orjson
 import pyarrow as pa
+from sqlalchemy import Connection
 
 from catalog import secret_store
 from catalog.errors import NotFound as CatalogNotFound
@@ -62,6 +63,16 @@ async def find_provider(
         return await engine.db.read(provider_store.get_provider, workspace_id, provider_id)
     except CatalogNotFound as error:
         raise errors.InvalidRequest(error.message) from error
+
+
+def hold_provider(conn: Connection, workspace_id: str, provider_id: str | None) -> None:
+    """Keep a provider that something is made with until the transaction ends.
+
+    Raises:
+        NotFound: the workspace has no such provider, or no more.
+    """
+    if provider_id is not None and provider_id != SYSTEM_PROVIDER.id:
+        provider_store.lock_provider(conn, workspace_id, provider_id)
 
 
 def metric_of(provider: EmbeddingProvider) -> str:
@@ -122,6 +133,7 @@ async def embed_query(
 
     Raises:
         InvalidRequest: the model has no vectors of these dimensions, or may not be reached.
+        WidthMismatch: vectors of ``width`` are none of the built-in model.
         SourceFailed: the service cannot be reached, or its answer cannot be used.
     """
     assert texts
@@ -134,19 +146,31 @@ async def embed_query(
         if vector is None:
             missing.append(text)
         else:
+            _check_width(provider, len(vector), width)
             vectors[text] = vector
     if missing:
         found = await _embed_now(engine, workspace_id, provider, dimensions, missing)
-        if width is not None and found.shape[1] != width:
-            raise errors.SourceFailed(
-                f"The embedding provider '{provider.name}' answers with vectors of {found.shape[1]} "
-                f"numbers, and those of the index have {width}. If its model has changed, say so in the "
-                "provider (another model name, or dimensions) and refresh the table"
-            )
+        _check_width(provider, found.shape[1], width)
         for text, vector in zip(missing, found, strict=True):
             memory.put((workspace_id, model, text), vector.copy())
             vectors[text] = vector
     return np.stack([vectors[text] for text in texts])
+
+
+def _check_width(provider: EmbeddingProvider, found: int, width: int | None) -> None:
+    """Refuse vectors that cannot be compared with those of an index, which have ``width`` numbers."""
+    if width in {None, found}:
+        return
+    if is_built_in(provider):
+        raise errors.WidthMismatch(
+            f"The vectors have {width} numbers, and those of the built-in model {found}: they were made "
+            "elsewhere. Search with a vector in place of the text"
+        )
+    raise errors.SourceFailed(
+        f"The embedding provider '{provider.name}' answers with vectors of {found} numbers, and those of "
+        f"the index have {width}. If its model has changed, say so in the provider (another model name, "
+        "or dimensions) and refresh the table"
+    )
 
 
 @translated

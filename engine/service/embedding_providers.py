@@ -163,7 +163,7 @@ async def delete_provider(engine: Engine, caller: Caller, provider_id: str) -> N
     Raises:
         NotFound: there is no such provider.
         InvalidRequest: it is the system's.
-        Conflict: an index is made with it.
+        Conflict: an index or a document dataset is made with it.
     """
     _refuse_system(await get_provider(engine, caller, provider_id))
     await engine.db.write(provider_store.delete_provider, caller.workspace_id, provider_id)

@@ -8,13 +8,12 @@ from sqlalchemy import Connection
 from catalog.errors import Superseded
 from catalog.index_model import BuiltIndex, Index
 from catalog.store import datasets as dataset_store
-from catalog.store import embedding_providers as provider_store
 from catalog.store import indexes as index_store
 from catalog.store import remote_tables as table_store
 from engine import errors
 from engine.arrow_types import read_schema
 from engine.service.context import Engine
-from engine.service.embedding_providers import SYSTEM_PROVIDER
+from engine.service.embedding import hold_provider
 from engine.service.index_jobs import Place
 from engine.service.index_texts import Report, VersionFiles
 from engine.service.sync import ensure_synced
@@ -92,9 +91,7 @@ def insert_index(conn: Connection, place: Place, index: Index) -> None:
         dataset_store.lock_dataset(conn, index.workspace_id, place)
     else:
         table_store.lock_connection(conn, index.workspace_id, place.connection_id)
-    provider_id = index.embedding_provider_id
-    if provider_id is not None and provider_id != SYSTEM_PROVIDER.id:
-        provider_store.lock_provider(conn, index.workspace_id, provider_id)
+    hold_provider(conn, index.workspace_id, index.embedding_provider_id)
     index_store.insert_index(conn, index)
 
 

@@ -358,3 +358,12 @@ def test_nothing_of_a_refused_file_stays(narrow: Library, narrow_folder: Path) -
         path for path in narrow_folder.rglob("*") if path.is_file() and _holds(path, b"y" * 1000)
     ]
     assert large == []
+
+
+def test_a_picture_may_be_named_as_files_of_vectors_are(library: Library) -> None:
+    dataset_id = library.dataset(preset="general_purpose")["id"]
+    entry = library.document(dataset_id, "x.md", b"# Fields\n\nThe wind turns.")
+    library.upload(entry["id"], "vectors-field.png", b"x", file_type="processed")
+    changed = library.call("PATCH", f"/entries/{entry['id']}", json={"name": "Gales"})
+    assert (changed["name"], changed["status"]) == ("Gales", "processed")
+    assert library.search("gales", dataset_ids=[dataset_id])["total"] == 1

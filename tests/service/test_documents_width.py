@@ -14,6 +14,7 @@ from engine.service.documents.search import DocumentQuery, search_documents
 from engine.service.embedding_providers import NewProvider
 from engine.workers.document_tasks import SearchMode
 from tests.service.document_steps import make_dataset, make_entry
+from tests.service.searching import rows_of
 
 pytestmark = pytest.mark.anyio
 
@@ -47,23 +48,18 @@ async def test_of_vectors_that_come_at_once_those_of_one_width_count(
     assert {hit["entry_id"] for hit in hits} == counting
 
 
-async def test_a_provider_that_is_gone_takes_its_dataset_alone_out_of_a_search(
+async def test_a_provider_that_makes_vectors_of_a_dataset_stays(
     engine: Engine, caller: Caller
 ) -> None:
-    asked = NewProvider("gone", "service", {"base_url": "https://x.example", "model": "m"}, "key")
+    asked = NewProvider("mine", "service", {"base_url": "https://x.example", "model": "m"}, "key")
     provider = await providers.create_provider(engine, caller, asked)
-    orphan = await make_dataset(engine, caller, trigger=None, provider_id=provider.id)
-    other = await make_dataset(engine, caller, trigger=None, slug="other")
-    for place, dataset_id in enumerate([orphan, other]):
-        entry_id = await make_entry(engine, caller, dataset_id, f"e{place}")
-        chunk = GivenChunk("Water flows", 0, [1.0] * 256, {})
-        await save_chunks(engine, caller, entry_id, [chunk], COLLECTION)
+    dataset_id = await make_dataset(engine, caller, trigger=None, provider_id=provider.id)
+    with pytest.raises(errors.Conflict, match="A document dataset is made with"):
+        await providers.delete_provider(engine, caller, provider.id)
+    await datasets.delete_dataset(engine, caller, dataset_id)
     await providers.delete_provider(engine, caller, provider.id)
-    query = DocumentQuery(mode=SearchMode.CHUNKS, text="water")
-    hits = (await search_documents(engine, caller, query)).answer["hits"]
-    assert {hit["dataset_id"] for hit in hits} == {other}
     with pytest.raises(errors.InvalidRequest, match="not found"):
-        await search_documents(engine, caller, replace(query, dataset_ids=[orphan]))
+        await make_dataset(engine, caller, trigger=None, provider_id=provider.id)
 
 
 async def test_words_find_where_no_vector_of_the_query_fits(engine: Engine, caller: Caller) -> None:
@@ -76,3 +72,7 @@ async def test_words_find_where_no_vector_of_the_query_fits(engine: Engine, call
     assert [hit["entry_id"] for hit in hits] == [entry_id]
     with pytest.raises(errors.WidthMismatch):
         await search_documents(engine, caller, replace(query, mode=SearchMode.CHUNKS))
+    sql = "SELECT text FROM vector_search('documents.papers.chunks', 'text', {}, 1)"
+    with pytest.raises(errors.InvalidRequest, match="made elsewhere"):
+        await rows_of(engine, caller, sql.format("'tides'"))
+    assert await rows_of(engine, caller, sql.format("[1, 2, 3]")) == [["Spring tides"]]

@@ -16,7 +16,7 @@ from engine import errors
 from engine.documents.pipeline import PRESETS, Pipeline, Trigger, read_pipeline, write_pipeline
 from engine.service.context import Caller, Engine
 from engine.service.documents.definitions import check_definition
-from engine.service.embedding import find_provider
+from engine.service.embedding import find_provider, hold_provider
 from engine.service.own_secrets import keep_own
 from engine.service.plain_text import check_text
 from engine.translate import translated
@@ -87,6 +87,7 @@ async def create_dataset(engine: Engine, caller: Caller, asked: NewDataset) -> D
     }
 
     def write(conn: Connection) -> DocumentDataset:
+        hold_provider(conn, caller.workspace_id, asked.embedding_provider_id)
         secret = asked.secrets.get("webhook")
         kept = _keep_secret(conn, engine, caller, asked.slug, secret)
         return dataset_store.insert_dataset(

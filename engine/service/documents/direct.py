@@ -16,7 +16,7 @@ from engine import errors
 from engine.arrow_files import read_table, write_table
 from engine.documents.chunks.parameters import SCHEMA
 from engine.documents.content import CONTENT_FILE, TEXT_CHARS_MAX, Content, write_content
-from engine.documents.stage_files import CHUNKS_FILE, VECTORS_FILE, VECTORS_STEM
+from engine.documents.stage_files import CHUNKS_FILE, VECTORS_FILE, vector_files
 from engine.service.context import Caller, Engine
 from engine.service.documents.artifacts import keep_folder
 from engine.service.documents.entries import EntryDetail, get_entry
@@ -179,7 +179,7 @@ async def _present(
     blobs = {file.file_name: file.blob_key for file in _processed(detail)}
     if CHUNKS_FILE not in blobs:
         return [], []
-    names = [CHUNKS_FILE, *sorted(name for name in blobs if name.startswith(VECTORS_STEM))]
+    names = [CHUNKS_FILE, *vector_files(blobs)]
     paths = await engine.blobs.local_paths([blobs[name] for name in names])
     rows, vectors = await asyncio.to_thread(_read_chunks, paths[0], paths[1:])
     staying = [at for at, row in enumerate(rows) if row["chunk_index"] not in replaced]

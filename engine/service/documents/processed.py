@@ -23,7 +23,7 @@ from catalog.store import document_entries as entry_store
 from catalog.store import document_segments as segment_store
 from engine import errors
 from engine.documents.content import CONTENT_FILE
-from engine.documents.stage_files import CHUNKS_FILE, VECTORS_STEM
+from engine.documents.stage_files import CHUNKS_FILE, vector_files
 from engine.service.context import Engine
 from engine.service.documents.artifacts import Artifacts
 from engine.service.documents.building import vector_width
@@ -109,7 +109,7 @@ async def register_files(
         text=text,
         files=files,
         chunks=blobs.get(CHUNKS_FILE),
-        vectors=tuple(blobs[name] for name in sorted(blobs) if name.startswith(VECTORS_STEM)),
+        vectors=tuple(blobs[name] for name in vector_files(blobs)),
     )
 
     width = await _width_of(engine, ready.vectors)

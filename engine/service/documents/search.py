@@ -106,11 +106,9 @@ async def _vectors(
     if query.vector is not None:
         vectors = dict.fromkeys(providers, tuple(query.vector))
     else:
-        vectors = await _embed_by(engine, caller, query, providers)
+        vectors = await _embed_by(engine, caller, providers, query.text or "")
     pairs = [
-        (each, vectors[each.embedding_provider_id])
-        for each in datasets
-        if each.embedding_width and each.embedding_provider_id in vectors
+        (each, vectors[each.embedding_provider_id]) for each in datasets if each.embedding_width
     ]
     fitting = {dataset.id: vector for dataset, vector in pairs if _fits(dataset, vector)}
     # Datasets that nobody named may have vectors of a client's own: they are left out, unless all are.
@@ -122,25 +120,14 @@ async def _vectors(
 
 
 async def _embed_by(
-    engine: Engine, caller: Caller, query: DocumentQuery, provider_ids: Collection[str | None]
+    engine: Engine, caller: Caller, provider_ids: Collection[str | None], text: str
 ) -> dict[str | None, tuple[float, ...]]:
-    """Return the text as each provider's model makes it.
-
-    A provider that is gone takes its dataset out of the search, unless somebody named that one, or
-    nothing else is left.
-    """
+    """Return a text as each provider's model makes it."""
     vectors: dict[str | None, tuple[float, ...]] = {}
-    gone: errors.InvalidRequest | None = None
     for provider_id in provider_ids:
-        try:
-            provider = await find_provider(engine, caller.workspace_id, provider_id)
-        except errors.InvalidRequest as error:
-            gone = error
-            continue
-        found = await embed_query(engine, caller.workspace_id, provider, None, [query.text or ""])
+        provider = await find_provider(engine, caller.workspace_id, provider_id)
+        found = await embed_query(engine, caller.workspace_id, provider, None, [text])
         vectors[provider_id] = tuple(found[0].tolist())
-    if gone is not None and (query.dataset_ids is not None or not vectors):
-        raise gone
     return vectors
 
 

@@ -7,7 +7,6 @@ from sqlalchemy import Connection
 
 from catalog.document_model import DocumentDataset
 from catalog.store import document_datasets as dataset_store
-from engine import errors
 from engine.documents.segments.columns import document_schema
 from engine.documents.segments.tables import bind_document_table
 from engine.service.context import Caller, Engine
@@ -48,13 +47,10 @@ def list_document_tables(
 
 
 async def _embedding_of(engine: Engine, dataset: DocumentDataset) -> EmbeddingBinding | None:
-    """Say how texts become vectors of the dataset; None while it has none, or its provider is gone."""
+    """Say how texts become vectors of the dataset; None while it has none."""
     if dataset.embedding_width is None:
         return None
-    try:
-        provider = await find_provider(engine, dataset.workspace_id, dataset.embedding_provider_id)
-    except errors.InvalidRequest:
-        return None
+    provider = await find_provider(engine, dataset.workspace_id, dataset.embedding_provider_id)
     return EmbeddingBinding(
         provider_id=provider.id,
         dimensions=None,
