@@ -264,7 +264,7 @@ async def test_a_provider_of_an_index_is_not_deleted(
     shop: Shop, provider: EmbeddingProvider
 ) -> None:
     await index(shop, provider)
-    with pytest.raises(errors.EngineError, match="Delete the index first"):
+    with pytest.raises(errors.EngineError, match="Delete that first"):
         await providers.delete_provider(shop.engine, shop.caller, provider.id)
     await indexes.delete_index(shop.engine, shop.caller, shop.place, "near")
     await providers.delete_provider(shop.engine, shop.caller, provider.id)
