@@ -9,7 +9,7 @@ Meilisearch does: who shows it as HTML escapes it first, with other marks in bet
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, islice, pairwise
 from unicodedata import normalize
 
@@ -99,18 +99,24 @@ class Marker:
         if number in self._phrases:
             found = islice(self._phrases[number].finditer(lowered), _PLACES_MAX)
             return [Span(*place.span(), number) for place in found]
-        words: list[tuple[int, str]] = []
+        spans: list[Span] = []
         for seed in self._seeds[number]:
-            found = islice(re.finditer(_begun_by(seed), lowered), _WORDS_MAX)
-            words += [
-                (at, word[0])
-                for word in found
-                if not ((at := word.start()) and lowered[at - 1].isalnum()) or _is_alone(seed)
-            ]
-        self._know({word for _, word in words})
+            spans += islice(self._begun_by(seed, lowered, number), _PLACES_MAX)
+        return spans
+
+    def _begun_by(self, seed: str, lowered: str, number: int) -> Iterator[Span]:
+        """Find where words begin with a piece of text that the word of a number finds."""
+        is_alone = _is_alone(seed)
+        found = islice(re.finditer(_beginning(seed), lowered), _WORDS_MAX)
         numbers = self._numbers
-        meant = [(at, at + len(word)) for at, word in words if numbers[word] == number]
-        return [Span(at, end, number) for at, end in meant[:_PLACES_MAX]]
+        while some := list(islice(found, _PLACES_MAX)):
+            self._know({place[0] for place in some})
+            for place in some:
+                at, end = place.span()
+                if numbers[place[0]] == number and (
+                    is_alone or not at or not lowered[at - 1].isalnum()
+                ):
+                    yield Span(at, end, number)
 
     def _learn(self, lowered: str) -> bool:
         """Look at all different words of a text; tell whether one is found by another seed now."""
@@ -141,7 +147,7 @@ class Marker:
             self._numbers[word] = next(found, None)
 
 
-def _begun_by(seed: str) -> str:
+def _beginning(seed: str) -> str:
     """Return the pattern of a word that begins so; a character of a language without spaces is one."""
     return re.escape(seed) + ("" if _is_alone(seed) else _REST)
 
@@ -159,7 +165,7 @@ def _pattern_of(sought: SoughtPhrase) -> str:
 def _form_of(stem: str) -> str:
     """Return the pattern of words that have a stem: ``batteri`` is of battery and of batteries."""
     if not stem.endswith("i"):
-        return _begun_by(stem)
+        return _beginning(stem)
     return f"{re.escape(stem[:-1])}[iy]{_REST}"
 
 
