@@ -16,7 +16,7 @@ from catalog.model import Workspace
 from catalog.store.workspaces import ensure_default
 
 # How long examples take to draw depends on what else the machine does.
-settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
 
 

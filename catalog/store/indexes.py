@@ -7,7 +7,6 @@ that first.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -26,8 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from catalog.errors import Conflict, NotFound, Superseded
-from catalog.index_model import BuiltIndex, EmbeddingFile, Index, IndexBuild, IndexFile, IndexType
-from catalog.index_tables import embedding_files, index_builds, index_files, indexes
+from catalog.index_model import BuiltIndex, Index, IndexBuild, IndexFile, IndexType
+from catalog.index_tables import index_builds, index_files, indexes
 from catalog.model import ReadMode
 from catalog.store.dropped import drop_blobs
 from catalog.store.rows import columns_of, utc_now
@@ -36,12 +35,8 @@ from catalog.tables import connections, dataset_versions, datasets, remote_table
 ROWS_FILE = "rows.arrow"
 """The name of the file that the builds of one version share."""
 
-# Of one round; SQLite binds at most some thousands of values.
-_DROPPED_MAX = 1000
-
 _INDEX = columns_of(indexes, Index)
 _BUILD = columns_of(index_builds, IndexBuild)
-_EMBEDDING_FILE = columns_of(embedding_files, EmbeddingFile)
 
 
 def insert_index(conn: Connection, index: Index) -> None:
@@ -250,70 +245,6 @@ def uses_provider(conn: Connection, workspace_id: str, provider_id: str) -> bool
         indexes.c.workspace_id == workspace_id, indexes.c.embedding_provider_id == provider_id
     )
     return conn.scalars(query.limit(1)).first() is not None
-
-
-def keep_embeddings(conn: Connection, file: EmbeddingFile) -> None:
-    """Remember a file of vectors."""
-    values = {column: getattr(file, column.name) for column in _EMBEDDING_FILE}
-    conn.execute(embedding_files.insert().values(values))
-
-
-def replace_embeddings(
-    conn: Connection, old: Sequence[EmbeddingFile], merged: EmbeddingFile
-) -> None:
-    """Let one file stand for some, which whoever reads them already may go on to read."""
-    keep_embeddings(conn, merged)
-    forget_embeddings(conn, old)
-
-
-def forget_embeddings(conn: Connection, files: Sequence[EmbeddingFile]) -> None:
-    """Forget files of vectors, which whoever reads them already may go on to read."""
-    keys = [file.key for file in files]
-    drop_blobs(conn, keys, utc_now())
-    conn.execute(delete(embedding_files).where(embedding_files.c.key.in_(keys)))
-
-
-def list_embeddings(
-    conn: Connection, workspace_id: str, owner_id: str, fingerprint: str
-) -> tuple[EmbeddingFile, ...]:
-    """Return the files of vectors of one kind that were made for a table or dataset."""
-    query = (
-        select(*_EMBEDDING_FILE)
-        .where(
-            embedding_files.c.workspace_id == workspace_id,
-            embedding_files.c.owner_id == owner_id,
-            embedding_files.c.fingerprint == fingerprint,
-        )
-        .order_by(embedding_files.c.created_at, embedding_files.c.key)
-    )
-    return tuple(EmbeddingFile(**row) for row in conn.execute(query).mappings())
-
-
-def drop_unused_embeddings(conn: Connection, before: datetime) -> int:
-    """Forget files of vectors, older than a moment, that no index would read again; return how many.
-
-    An index that is not built yet may need any of its table's.
-    """
-    query = (
-        select(indexes.c.table_id, indexes.c.dataset_id, index_builds.c.details)
-        .outerjoin(index_builds, index_builds.c.index_id == indexes.c.id)
-        .where(indexes.c.embedding_provider_id.is_not(None))
-    )
-    used = {
-        (row.table_id or row.dataset_id, row.details and row.details["fingerprint"])
-        for row in conn.execute(query)
-    }
-    old = select(
-        embedding_files.c.key, embedding_files.c.owner_id, embedding_files.c.fingerprint
-    ).where(embedding_files.c.created_at < before)
-    unused = [
-        row.key
-        for row in conn.execute(old)
-        if used.isdisjoint({(row.owner_id, row.fingerprint), (row.owner_id, None)})
-    ][:_DROPPED_MAX]
-    drop_blobs(conn, unused, utc_now())
-    conn.execute(delete(embedding_files).where(embedding_files.c.key.in_(unused)))
-    return len(unused)
 
 
 def _find(conn: Connection, owner_id: str, name: str) -> Index | None:

@@ -27,7 +27,8 @@ import tantivy
 from engine.errors import InvalidRequest
 from engine.indexes.analyzers import DEFAULT_LANGUAGE, open_analyzer, separate_words
 from engine.indexes.hits import Hits
-from engine.indexes.text_query import SearchTarget, build_query, parse
+from engine.indexes.search_text import parse
+from engine.indexes.text_query import SearchTarget, build_query
 
 WRITER_BYTES_MIN, WRITER_BYTES_MAX = 16_000_000, 1_000_000_000
 """What tantivy allows at least, and what no index gains from."""

@@ -29,8 +29,9 @@ from engine.indexes.analyzers import (
     open_analyzer,
     separate_words,
 )
+from engine.indexes.search_text import Match, parse, terms
 from engine.indexes.snippets import Span, best_part, is_near, marked, widened
-from engine.indexes.text_query import Match, Sought, analyze_terms, parse, terms
+from engine.indexes.text_query import Sought, analyze_terms
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 

@@ -19,7 +19,7 @@ from catalog.ids import IdKind, new_id
 from catalog.model import Connection, DiscoveryStatus, ReadMode, RemoteTable
 from catalog.store import connections as connection_store
 from catalog.store import remote_tables as table_store
-from catalog.store.remote_tables import Discovery
+from catalog.store.discovery import Discovery, store_discovered
 from connectors.registry import connector_class
 from engine import errors
 from engine.arrow_types import read_schema
@@ -296,7 +296,7 @@ async def discover(engine: Engine, connection: Connection) -> Discovery:
             raise CatalogConflict(
                 f"Connection '{connection.name}' got another source while it was looked at"
             )
-        stored = table_store.store_discovered(conn, connection.workspace_id, connection.id, tables)
+        stored = store_discovered(conn, connection.workspace_id, connection.id, tables)
         connection_store.record_discovery(conn, connection, DiscoveryStatus.SUCCESS, None)
         return stored
 

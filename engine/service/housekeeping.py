@@ -19,7 +19,7 @@ from catalog.settings import Settings
 from catalog.store import document_deliveries as delivery_store
 from catalog.store import document_entries as entry_store
 from catalog.store import document_segments as segment_store
-from catalog.store import indexes as index_store
+from catalog.store import embedding_files as vector_store
 from catalog.store import results as result_store
 from catalog.store import uploads as upload_store
 
@@ -99,7 +99,7 @@ class Housekeeping:
 
     async def _drop_embeddings(self, now: datetime) -> int:
         older_than = now - timedelta(seconds=self._settings.embedding_keep_s)
-        return await self._db.write(index_store.drop_unused_embeddings, older_than)
+        return await self._db.write(vector_store.drop_unused, older_than)
 
     async def _expire_files(self, now: datetime) -> int:
         return await self._db.write(entry_store.expire_files, now)

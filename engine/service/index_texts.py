@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from catalog.index_model import EmbeddingFile, EmbeddingProvider, Index
 from catalog.model import StoredFile
-from catalog.store import indexes as index_store
+from catalog.store import embedding_files as vector_store
 from engine import errors
 from engine.service.context import Engine
 from engine.service.embedding import embed_file, find_provider, fingerprint
@@ -96,7 +96,7 @@ async def _have_vectors(
     kind = fingerprint(provider, index.dimensions)
     owner = version.workspace_id, version.owner_id
     for _ in range(_WIDTHS_MAX):
-        known = list(await engine.db.read(index_store.list_embeddings, *owner, kind))
+        known = list(await engine.db.read(vector_store.list_files, *owner, kind))
         made = await _embed_missing(engine, version, paths, index, provider, known, report)
         files = await engine.blobs.local_paths([file.key for file in known])
         widths = await asyncio.to_thread(_widths_of, files) or [made or 0]
@@ -104,7 +104,7 @@ async def _have_vectors(
             return widths[0], files
         # What was made last comes last.
         old = [file for file, width in zip(known, widths, strict=True) if width != widths[-1]]
-        await engine.db.write(index_store.forget_embeddings, old)
+        await engine.db.write(vector_store.forget_files, old)
     raise errors.SourceFailed(
         f"The embedding provider '{provider.name}' gives its vectors one width after the other"
     )
@@ -170,7 +170,7 @@ async def _publish_chunk(
     engine: Engine, version: VersionFiles, path: Path, kind: str, row_count: int
 ) -> EmbeddingFile:
     file = await _publish(engine, version, path, kind, row_count)
-    await engine.db.write(index_store.keep_embeddings, file)
+    await engine.db.write(vector_store.keep_file, file)
     return file
 
 
@@ -181,7 +181,7 @@ async def _merge(
     local = await engine.blobs.local_paths([file.key for file in files])
     row_count = await asyncio.to_thread(_write_merged, local, path)
     merged = await _publish(engine, version, path, files[0].fingerprint, row_count)
-    await engine.db.write(index_store.replace_embeddings, files, merged)
+    await engine.db.write(vector_store.replace_files, files, merged)
     return merged
 
 

@@ -36,7 +36,7 @@ def test_a_document_keeps_its_value(document: object) -> None:
     assert column.process_result_value(stored, None) == document  # type: ignore[arg-type]  # no dialect needed
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(count=st.integers(0, 7), limit=st.integers(1, 4))
 def test_pages_together_are_the_whole_listing(count: int, limit: int) -> None:
     asyncio.run(check_pages(count, limit))

@@ -33,7 +33,8 @@ from catalog.store import datasets as dataset_store
 from catalog.store import profiles as profile_store
 from catalog.store import remote_tables as table_store
 from catalog.store import table_syncs as sync_store
-from catalog.store.remote_tables import Discovery, FoundTable
+from catalog.store.discovery import Discovery, store_discovered
+from catalog.store.remote_tables import FoundTable
 from catalog.tables import (
     connections,
     dropped_blobs,
@@ -101,9 +102,7 @@ async def discover(
     db: Database, connection: Connection, *names: str, schema_ipc: bytes = b"columns"
 ) -> Discovery:
     found = [("main", name, schema_ipc) for name in names]
-    return await db.write(
-        table_store.store_discovered, connection.workspace_id, connection.id, found
-    )
+    return await db.write(store_discovered, connection.workspace_id, connection.id, found)
 
 
 async def table(db: Database, connection: Connection, name: str) -> FoundTable:
@@ -447,7 +446,7 @@ async def test_pages_hold_every_table_once_also_of_equal_names(
 ) -> None:
     for connection in (shop, *[await connect(db, workspace, name) for name in ("a", "Z")]):
         found = [(schema, name, b"") for schema in ("b", "B", "ä") for name in ("t", "T")]
-        await db.write(table_store.store_discovered, workspace.id, connection.id, found)
+        await db.write(store_discovered, workspace.id, connection.id, found)
     choices: tuple[dict[str, Any], ...] = (
         {},
         {"table_like": "t"},
@@ -611,7 +610,7 @@ async def test_another_workspace_neither_sees_nor_changes_anything(
         (connection_store.get_connection, (strange, shop.id)),
         (connection_store.update_connection, (strange, shop.id, {"mode": ReadMode.LIVE})),
         (connection_store.delete_connection, (strange, shop.id)),
-        (table_store.store_discovered, (strange, shop.id, [("main", "x", b"")])),
+        (store_discovered, (strange, shop.id, [("main", "x", b"")])),
         (table_store.get_table, (strange, shop.id, "main", "orders")),
         (table_store.update_table, (strange, orders.id, {"mode": ReadMode.LIVE})),
         (table_store.drop_copies, (strange, shop.id)),

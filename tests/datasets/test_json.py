@@ -244,7 +244,7 @@ values = st.recursive(
 objects = st.lists(st.dictionaries(st.text(max_size=5), values, max_size=4), min_size=1, max_size=5)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(objects, st.sampled_from([None, 1, "\t"]), st.booleans())
 def test_any_objects_load_alike_in_every_print(
     rows: list[dict[str, Any]], indent: Any, ascii_only: bool

@@ -117,7 +117,7 @@ def as_csv(rows: list[list[str]], terminator: str = "\n") -> str:
     return sink.getvalue()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(tables(), st.sampled_from(["\n", "\r\n"]))
 def test_any_table_of_texts_comes_back(rows: list[list[str]], terminator: str) -> None:
     loaded = load(as_csv(rows, terminator), "csv")
@@ -142,7 +142,7 @@ def test_any_table_of_texts_comes_back(rows: list[list[str]], terminator: str) -
 NUMBERS = {"int64", "double", "decimal128(38, 0)"}
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(tables())
 def test_declared_as_text_every_value_comes_back_unchanged(rows: list[list[str]]) -> None:
     columns = {f"c{i}": "varchar" for i in range(len(rows[0]))}

@@ -123,7 +123,7 @@ def test_an_order_broken_only_between_batches_is_noticed(tmp_path: Path) -> None
     assert write(tmp_path, table, batch_rows=3).sort_columns == []
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(0, 5) | st.none(), min_size=1, max_size=30),
     st.integers(1, 7),
@@ -229,7 +229,7 @@ def test_a_table_of_floats_alone_has_no_statistics(tmp_path: Path) -> None:
     assert not column.is_stats_set
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.floats(width=64) | st.none(), min_size=1, max_size=8))
 def test_datafusion_sees_the_floats_that_were_written(
     tmp_path_factory: pytest.TempPathFactory, values: list[float | None]

@@ -35,7 +35,7 @@ CELLS = {
 
 
 @pytest.mark.parametrize("kind", CELLS, ids=str)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_few_rows_say_what_many_say(kind: pa.DataType, data: st.DataObject) -> None:
     cells = data.draw(st.lists(st.none() | CELLS[kind], min_size=1, max_size=ROWS_MAX))

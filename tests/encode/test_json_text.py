@@ -104,7 +104,7 @@ def members(kinds: list[tuple[pa.DataType, Strategy]]) -> Strategy:
 
 @pytest.mark.parametrize(("kind", "values"), SIMPLE, ids=[str(kind) for kind, _ in SIMPLE])
 @given(data=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_column_of_any_type_matches_the_reference_in_any_slices(
     kind: pa.DataType, values: Strategy, data: st.DataObject
 ) -> None:
@@ -117,7 +117,7 @@ def test_a_column_of_any_type_matches_the_reference_in_any_slices(
 
 
 @given(data=st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_nested_types_match_the_reference_in_any_slices(data: st.DataObject) -> None:
     kind, values = data.draw(members(SIMPLE))
     raws = data.draw(st.lists(st.none() | values, max_size=8))

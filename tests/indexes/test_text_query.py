@@ -7,17 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InvalidRequest
-from engine.indexes.text_query import (
+from engine.indexes.search_text import (
     CLAUSES_MAX,
     DEPTH_MAX,
     LEXEMES_MAX,
     Group,
     Match,
-    Sought,
     Term,
-    analyze_terms,
     parse,
 )
+from engine.indexes.text_query import Sought, analyze_terms
 
 COLUMNS = {"title", "my title", ""}
 MEGABYTE = 1_000_000

@@ -48,7 +48,7 @@ decimals = st.decimals(
     min_value=Decimal(-(10**18)), max_value=Decimal(10**18), places=6, allow_nan=False
 )
 both_formats = pytest.mark.parametrize("how", [TEXT_FORMAT, BINARY_FORMAT], ids=["text", "binary"])
-examples = settings(max_examples=60, deadline=None, derandomize=True)
+examples = settings(max_examples=60, derandomize=True)
 
 
 def written(value: Any, how: PyFormat, *, oid: int = 0) -> str:

@@ -25,7 +25,7 @@ def evaluate(array: str) -> list[float]:
     return value
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(NUMBERS, min_size=16, max_size=40), st.randoms(use_true_random=False))
 def test_numbers_are_read_as_the_engine_reads_them(
     numbers: list[float], rng: random.Random

@@ -29,7 +29,7 @@ SCALARS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(SCALARS)
 def test_a_value_comes_back_as_it_went_in(value: Any) -> None:
     answer = evaluate("SELECT $1", [value])
@@ -38,7 +38,7 @@ def test_a_value_comes_back_as_it_went_in(value: Any) -> None:
         assert math.copysign(1, answer) == math.copysign(1, value) or value == 0
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(-(10**30), 10**30))
 def test_an_integer_of_any_size_keeps_its_digits(value: int) -> None:
     assert int(evaluate("SELECT $1", [value])) == value

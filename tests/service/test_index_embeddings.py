@@ -13,7 +13,7 @@ import pytest
 from catalog.garbage import collect_garbage
 from catalog.index_model import EmbeddingProvider
 from catalog.model import Job, JobStatus
-from catalog.store import indexes as index_store
+from catalog.store import embedding_files as vector_store
 from engine import errors
 from engine.service import embedding_providers as providers
 from engine.service import index_texts, indexes, jobs
@@ -127,7 +127,7 @@ async def test_many_files_of_vectors_become_one(
     kind = fingerprint(provider, None)
     owner_id = (await shop.listed())["near"].index.owner_id
     workspace_id = shop.caller.workspace_id
-    (merged,) = await engine.db.read(index_store.list_embeddings, workspace_id, owner_id, kind)
+    (merged,) = await engine.db.read(vector_store.list_files, workspace_id, owner_id, kind)
     assert merged.row_count == len(set(filter(None, BODIES)))
     await collect_garbage(engine.db, engine.blobs, grace_s=0, now=datetime.now(UTC))
     sent(site)
@@ -135,7 +135,7 @@ async def test_many_files_of_vectors_become_one(
     await shop.refresh()
     assert sent(site) == ["crimson boots"]
     assert await shop.ids(NEAR) == [4]
-    assert len(await engine.db.read(index_store.list_embeddings, workspace_id, owner_id, kind)) == 2
+    assert len(await engine.db.read(vector_store.list_files, workspace_id, owner_id, kind)) == 2
 
 
 async def test_a_query_vector_of_another_width_is_blamed_on_the_provider(

@@ -678,7 +678,7 @@ JSON_VALUES = st.recursive(
 
 class TestExactness:
     @given(st.lists(st.dictionaries(st.sampled_from("abc"), JSON_VALUES), min_size=1, max_size=5))
-    @settings(deadline=None, max_examples=200)
+    @settings(max_examples=200)
     def test_both_json_readers_agree(self, objects: list[dict[str, Any]]) -> None:
         text = "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in objects).encode()
         shape = Shape()
@@ -710,7 +710,7 @@ class TestExactness:
             max_size=4,
         )
     )
-    @settings(deadline=None, max_examples=500)
+    @settings(max_examples=500)
     def test_an_inferred_value_says_what_its_text_said(self, texts: list[str]) -> None:
         values = pa.array(texts)
         kind = infer_type(values)
