@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.encode import open_encoder
@@ -95,7 +95,6 @@ def test_csv_of_mixed_types_reads_as_written_here() -> None:
 
 
 @given(columns=COLUMNS)
-@settings(deadline=None)
 def test_csv_parses_back_with_nulls_apart_from_empty_strings(
     columns: list[list[str | None]],
 ) -> None:
@@ -119,7 +118,6 @@ def test_column_names_are_quoted_like_cells() -> None:
 
 
 @given(columns=COLUMNS)
-@settings(deadline=None)
 def test_markdown_has_one_line_a_row_and_one_cell_a_column(columns: list[list[str | None]]) -> None:
     batch = record_batch(*[pa.array(column, pa.string()) for column in columns])
     lines = written("md", batch.schema, batch).decode().removesuffix("\n").split("\n")

@@ -136,7 +136,6 @@ def test_nested_types_match_the_reference_in_any_slices(data: st.DataObject) -> 
     ),
     cut=st.integers(0, 8),
 )
-@settings(deadline=None)
 def test_maps_become_objects_without_their_null_entries(raws: list[Raw], cut: int) -> None:
     kind = pa.map_(pa.string(), pa.int32())
     rows = rows_json(pa.array(raws, kind), slices=(min(cut, len(raws)),))
@@ -147,7 +146,6 @@ def test_maps_become_objects_without_their_null_entries(raws: list[Raw], cut: in
     raws=st.lists(st.none() | st.lists(st.none() | TEXTS, max_size=3), max_size=9),
     cut=st.integers(0, 9),
 )
-@settings(deadline=None)
 def test_all_list_layouts_are_the_same_list(raws: list[Raw], cut: int) -> None:
     text = pa.string_view()
     kinds: list[Any] = [pa.list_view(text), pa.large_list_view(text), pa.list_(text)]
@@ -158,7 +156,6 @@ def test_all_list_layouts_are_the_same_list(raws: list[Raw], cut: int) -> None:
 
 
 @given(raws=st.lists(st.none() | TEXTS, min_size=1, max_size=12), cut=st.integers(0, 12))
-@settings(deadline=None)
 def test_dictionaries_and_run_ends_are_their_plain_values(raws: list[Raw], cut: int) -> None:
     plain = pa.array(raws, pa.string())
     ends = pa.array(range(2, 2 * len(raws) + 2, 2), pa.int32())

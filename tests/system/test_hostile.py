@@ -72,10 +72,7 @@ class Neighbour:
 
     def wait_for_answers(self, count: int) -> None:
         """Let it ask a few times more."""
-        deadline = time.monotonic() + _NEIGHBOUR_SLOWEST_S
-        while len(self._answers) < count:
-            assert time.monotonic() < deadline
-            time.sleep(_NEIGHBOUR_PAUSE_S)
+        wait_for(lambda: len(self._answers) >= count, "answers of the neighbour")
 
     def leave(self) -> None:
         self._is_over.set()
