@@ -246,6 +246,22 @@ def test_a_box_around_a_paragraph_is_no_table(tmp_path: Path) -> None:
     assert read(written(paper, tmp_path)).text == paragraph(1)
 
 
+@pytest.mark.parametrize("label", ["", "Low water"])
+def test_the_lines_behind_a_chart_are_no_table(tmp_path: Path, label: str) -> None:
+    paper = Paper()
+    paper.add_page()
+    paper.say(paragraph(1))
+    top = paper.get_y() + 4
+    for step in range(11):
+        paper.line(20 + 12 * step, top, 20 + 12 * step, top + 80)
+        paper.line(20, top + 8 * step, 140, top + 8 * step)
+    paper.text(45, top + 30, label)
+    paper.set_y(top + 90)
+    paper.say(paragraph(2))
+    texts = [paragraph(1), *([label] if label else []), paragraph(2)]
+    assert read(written(paper, tmp_path)).text == page_of(*texts)
+
+
 def test_a_turned_page_is_read_as_it_is_shown(tmp_path: Path) -> None:
     paper = Paper()
     paper.add_page()

@@ -26,7 +26,7 @@ from engine.documents.pdf.rules import Placed, box_of, edges_of, placed_objects
 from engine.documents.pdf.running import without_running
 from engine.documents.pdf.scan import scanned_lines, with_pictures
 from engine.documents.pdf.shapes import Block, Box, Line
-from engine.documents.pdf.tables import fill_grid, find_grids
+from engine.documents.pdf.tables import read_tables
 from engine.documents.pdf.text import join_blocks, write_text
 from engine.documents.pdf.view import View, view_of
 from engine.errors import DocumentInvalid
@@ -182,7 +182,7 @@ class _Reading:
                 return self._scan(page, number, images, view)
             pictures = self._pictures.write(page, number, images, view)
             edges = [edge for path in paths for edge in edges_of(path, view)]
-            tables = [fill_grid(text, grid) for grid in find_grids(edges)]
+            tables = read_tables(text, edges)
             tables += find_open_tables(text, edges, [table.box for table in tables], view.size)
             lines = read_lines(text, [table.box for table in tables])
             return in_reading_order([*lines, *tables, *pictures])

@@ -2,7 +2,8 @@
 
 The cells are found by pdfplumber's rules for edges; the words are pdfium's, letter by letter where a word
 goes over the edge of a cell. The invariant: a word that is in a table's cell is not in the text beside it.
-The trap: a box around a paragraph is a grid of one cell, and not a table.
+The traps: a box around a paragraph is a grid of one cell, and the lines behind a chart are one with next to no
+words. Neither is a table.
 """
 
 import re
@@ -15,15 +16,30 @@ from engine.documents.pdf.shapes import Box, Table, Word, around
 _SNAP_POINTS = 3
 _CORNERS_MAX = 6_000
 _CELLS_MIN = 2
+_FILLED_SHARE = 0.05
+"""Of the cells of a table, how many have words at least."""
 Grid = tuple[tuple[Box | None, ...], ...]
 
 
-def find_grids(edges: Sequence[Box]) -> list[Grid]:
-    """Return the grids that ruling lines make, from the top, with None where cells are joined.
+def read_tables(page: PageText, edges: Sequence[Box]) -> list[Table]:
+    """Return the tables whose cells are drawn, from the top.
 
     Args:
+        page: whose words stand in them.
         edges: level and upright; pages with more than ``EDGES_MAX`` are drawings, without tables.
     """
+    tables = [_fill_grid(page, grid) for grid in _find_grids(edges)]
+    return [table for table in tables if _has_words(table)]
+
+
+def _has_words(table: Table) -> bool:
+    cells = [cell for row in table.rows for cell in row]
+    filled = sum(map(bool, cells))
+    return filled >= _CELLS_MIN and filled >= _FILLED_SHARE * len(cells)
+
+
+def _find_grids(edges: Sequence[Box]) -> list[Grid]:
+    """Return the grids that ruling lines make, with None where cells are joined."""
     upright = sum(edge.height > 0 for edge in edges)
     level = len(edges) - upright
     if upright < _CELLS_MIN or level < _CELLS_MIN or len(edges) > EDGES_MAX:
@@ -32,8 +48,7 @@ def find_grids(edges: Sequence[Box]) -> list[Grid]:
     return [grid for grid in grids if sum(cell is not None for row in grid for cell in row) > 1]
 
 
-def fill_grid(page: PageText, grid: Grid) -> Table:
-    """Make the table of a grid with the words of the page."""
+def _fill_grid(page: PageText, grid: Grid) -> Table:
     box = _grid_box(grid)
     inside: dict[Box, list[Word]] = {cell: [] for row in grid for cell in row if cell}
     for word in page.words():
