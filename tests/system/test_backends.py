@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.server.running import serving
+from tests.system.document_flow import check_document_flow, run_document_flow
 from tests.system.main_flow import check_main_flow, run_main_flow
 
 pytestmark = pytest.mark.system
@@ -23,15 +24,17 @@ def test_files_in_a_bucket_serve_the_main_job(tmp_path: Path, s3_endpoint: str) 
     }
     data_dir = tmp_path / "data"
     with serving(data_dir, **settings) as server, server.client() as client:
-        left = run_main_flow(client)
+        left, documents = run_main_flow(client), run_document_flow(client)
         check_main_flow(client, left)
+        check_document_flow(client, documents)
     listed = httpx.get(f"{s3_endpoint}/lake?list-type=2").text
-    for folder in ("uploads", "datasets", "results", "indexes", "embeddings"):
+    for folder in ("uploads", "datasets", "results", "indexes", "embeddings", "documents"):
         assert f"<Key>tidemill/{folder}/" in listed
     assert not (data_dir / "blobs").exists()
     shutil.rmtree(data_dir / "cache")
     with serving(data_dir, **settings) as server, server.client() as client:
         check_main_flow(client, left)
+        check_document_flow(client, documents)
 
 
 def test_a_missing_bucket_is_a_typed_error_and_no_crash(tmp_path: Path, s3_endpoint: str) -> None:
@@ -60,8 +63,9 @@ def test_a_postgres_catalog_serves_the_main_job_and_survives_a_kill(
 ) -> None:
     settings = {"catalog_url": postgres_database}
     with serving(tmp_path / "data", **settings) as server, server.client() as client:
-        left = run_main_flow(client)
+        left, documents = run_main_flow(client), run_document_flow(client)
         check_main_flow(client, left)
+        check_document_flow(client, documents)
         endless = (
             "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b"
         )
@@ -73,4 +77,5 @@ def test_a_postgres_catalog_serves_the_main_job_and_survives_a_kill(
         assert (orphan["status"], bool(orphan["error_message"])) == ("failed", True)
         assert client.get("/v1/query-runs?status=running").json()["count"] == 0
         check_main_flow(client, left)
+        check_document_flow(client, documents)
     assert not (tmp_path / "data" / "catalog.db").exists()
