@@ -354,8 +354,8 @@ def test_marks_in_a_text_that_is_one_word_are_found_in_time() -> None:
 def test_hits_carry_the_columns_of_the_entry(find: Find) -> None:
     (hit,) = find("planck")["hits"]
     assert {**hit, "score": 0, "highlighted": 0} == {
-        "entry_id": 5, "dataset_id": 1, "name": "planck.md", "slug": "slug-5", "title": None,
-        "description": None, "mime_type": None, "tags": [], "metadata": {}, "registration": 5,
+        "entry_id": 5, "dataset_id": 1, "name": "planck.md", "title": None,
+        "description": None, "mime_type": None, "tags": [], "metadata": {},
         "created_at": "2026-03-01T12:00:00.500000Z", "score": 0, "highlighted": 0,
     }  # fmt: skip
 

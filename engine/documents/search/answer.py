@@ -27,14 +27,12 @@ _ENTRY_COLUMNS = (
     "id",
     "dataset_id",
     "name",
-    "slug",
     "title",
     "description",
     "mime_type",
     "tags",
     "metadata",
     "created_at",
-    "registration",
 )
 _CHUNK_COLUMNS = (
     "entry_id",
@@ -46,7 +44,6 @@ _CHUNK_COLUMNS = (
     "page_end",
     "char_start",
     "char_end",
-    "token_count",
     "metadata",
 )
 _MARKED = ("name", "title", "description")
