@@ -59,7 +59,12 @@ class Marker:
         if len(text) > _SHORT_CHARS:
             return self.part(text, range(len(self._sought)))
         text = normalize("NFC", text)
-        spans = self._spans(text, range(len(self._sought)))
+        lowered = _lowered(text)
+        words = set(_WORD.findall(lowered))
+        self._know(words)
+        if not self._phrases and all(self._numbers[word] is None for word in words):
+            return None
+        spans = self._spans(lowered, range(len(self._sought)))
         return marked(text, (0, len(text)), spans, MARKS) if spans else None
 
     def part(self, text: str, numbers: Sequence[int]) -> str | None:
@@ -70,16 +75,13 @@ class Marker:
             numbers: places in the list of words: those that the index found in the text.
         """
         text = text if text.isascii() else normalize("NFC", text)
-        spans = self._spans(text, numbers)
+        spans = self._spans(_lowered(text), numbers)
         if not spans:
             return None
         first, last = best_part(spans, SNIPPET_CHARS)
         return marked(text, widened(text, first, last, SNIPPET_CHARS), spans, MARKS)
 
-    def _spans(self, text: str, numbers: Sequence[int]) -> list[Span]:
-        lowered = text.lower()
-        if len(lowered) != len(text):  # a letter that becomes two: places would be off
-            lowered = "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
+    def _spans(self, lowered: str, numbers: Sequence[int]) -> list[Span]:
         spans = {number: self._places(lowered, number) for number in numbers}
         missing = [
             number for number in numbers if not spans[number] and number not in self._phrases
@@ -145,6 +147,14 @@ class Marker:
                 if isinstance(sought, SoughtWord) and _finds(sought, folded, stems)
             )
             self._numbers[word] = next(found, None)
+
+
+def _lowered(text: str) -> str:
+    """Return a text in small letters, each at its place: one that becomes two stays as it is."""
+    lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
+    return "".join(letter if len(letter.lower()) != 1 else letter.lower() for letter in text)
 
 
 def _beginning(seed: str) -> str:
