@@ -158,7 +158,7 @@ class Bm25Index:
         """Find the rows that match a text best.
 
         Args:
-            query: any text, in the syntax of :mod:`engine.indexes.text_query`.
+            query: any text, in the syntax of :mod:`engine.indexes.search_text`.
             columns: those searched where the text names none; all by default.
             limit: how many rows at most; room is made only for those that match.
 

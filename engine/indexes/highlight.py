@@ -51,7 +51,7 @@ def highlight(
 
     Args:
         texts: an array of any type of text.
-        query: in the syntax of :mod:`engine.indexes.text_query`. A column that it names, whatever
+        query: in the syntax of :mod:`engine.indexes.search_text`. A column that it names, whatever
             it is called, is disregarded: its words are marked in these texts.
         language: that of the index.
         before: stands before a found word.

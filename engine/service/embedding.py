@@ -69,10 +69,14 @@ def hold_provider(conn: Connection, workspace_id: str, provider_id: str | None) 
     """Keep a provider that something is made with until the transaction ends.
 
     Raises:
-        NotFound: the workspace has no such provider, or no more.
+        InvalidRequest: the workspace has no such provider, or no more.
     """
-    if provider_id is not None and provider_id != SYSTEM_PROVIDER.id:
+    if provider_id is None or provider_id == SYSTEM_PROVIDER.id:
+        return
+    try:
         provider_store.lock_provider(conn, workspace_id, provider_id)
+    except CatalogNotFound as error:
+        raise errors.InvalidRequest(error.message) from error
 
 
 def metric_of(provider: EmbeddingProvider) -> str:
@@ -143,10 +147,10 @@ async def embed_query(
     missing: list[str] = []
     for text in dict.fromkeys(texts):
         vector = memory.get((workspace_id, model, text))
-        if vector is None:
+        # A service may have come to have another model under the same name.
+        if vector is None or width not in {None, len(vector)}:
             missing.append(text)
         else:
-            _check_width(provider, len(vector), width)
             vectors[text] = vector
     if missing:
         found = await _embed_now(engine, workspace_id, provider, dimensions, missing)
@@ -163,13 +167,13 @@ def _check_width(provider: EmbeddingProvider, found: int, width: int | None) -> 
         return
     if is_built_in(provider):
         raise errors.WidthMismatch(
-            f"The vectors have {width} numbers, and those of the built-in model {found}: they were made "
-            "elsewhere. Search with a vector in place of the text"
+            f"The vectors have {width} numbers, and those of provider '{provider.name}' {found}: they were "
+            "made elsewhere, or with other dimensions. Search with a vector in place of the text"
         )
     raise errors.SourceFailed(
         f"The embedding provider '{provider.name}' answers with vectors of {found} numbers, and those of "
         f"the index have {width}. If its model has changed, say so in the provider (another model name, "
-        "or dimensions) and refresh the table"
+        "or dimensions) and refresh the table. Vectors that were made elsewhere are searched with a vector"
     )
 
 

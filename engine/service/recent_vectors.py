@@ -31,8 +31,10 @@ class RecentVectors:
 
     def put(self, key: Key, vector: Vectors) -> None:
         """Remember the vector of a text that is not long."""
-        if len(key[2]) > _TEXT_CHARS_MAX or key in self._vectors:
+        if len(key[2]) > _TEXT_CHARS_MAX:
             return
+        if (known := self._vectors.pop(key, None)) is not None:
+            self._bytes -= _size_of(key, known)
         self._vectors[key] = vector
         self._bytes += _size_of(key, vector)
         while self._bytes > self._bytes_max:

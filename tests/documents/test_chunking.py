@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.documents.chunks.chunking import chunk_text
@@ -37,7 +37,6 @@ def texts(text: str, **parameters: Any) -> list[str]:
 
 
 @given(_TEXTS, st.sampled_from([32, 48, 384]), st.booleans())
-@settings(deadline=None)
 def test_every_character_is_in_exactly_one_chunk(text: str, tokens: int, by_headings: bool) -> None:
     chunks = rows(text, tokens_max=tokens, by_headings=by_headings)
     end = 0
@@ -50,7 +49,6 @@ def test_every_character_is_in_exactly_one_chunk(text: str, tokens: int, by_head
 
 
 @given(_TEXTS, st.sampled_from([32, 64]), st.integers(1, 16))
-@settings(deadline=None)
 def test_chunks_with_overlap_ascend_and_keep_the_limits(
     text: str, tokens: int, overlap: int
 ) -> None:
@@ -74,7 +72,6 @@ def check_chunks(text: str, chunks: list[dict[str, Any]], tokens: int) -> None:
 
 
 @given(_TEXTS)
-@settings(deadline=None)
 def test_no_chunk_ends_with_a_heading_but_the_last(text: str) -> None:
     runs = [(run[0].start, run[-1].end) for run in heading_runs(text, read_outline(text).headings)]
     # What is longer than that is cut, though it be headings.
@@ -86,7 +83,6 @@ def test_no_chunk_ends_with_a_heading_but_the_last(text: str) -> None:
 
 
 @given(_TEXTS)
-@settings(deadline=None)
 def test_tokens_begin_where_the_tokenizer_says(text: str) -> None:
     starts = token_starts(text)
     assert len(starts) >= len(text.encode()) / 16 or not text.strip()

@@ -334,6 +334,7 @@ def test_marks_are_whole_words_that_the_search_finds() -> None:
         ("水", "水水x", "[水水]x"),
         ('"水位"', "这里水位很高", "这里[水位]很高"),
         ("(a+)+ [", "a+ [ b", "[a]+ [ b"),
+        ("किताब", "हिन्दी किताब", "हिन्दी [किताब]"),
     ],
 )
 def test_phrases_forms_and_characters_are_marked(query: str, text: str, shown: str) -> None:

@@ -401,4 +401,4 @@ def test_what_the_reader_knew_comes_first(site: Site) -> None:
     "unit", ["![", "![a](b ", "![a](b '", "`", "![a](", "[![", "~~~\n", "![]()\n\n"]
 )
 def test_time_grows_with_the_length_whatever_the_text(site: Site, unit: str) -> None:
-    site.link(unit * (100_000 // len(unit)))
+    site.link(unit * (600_000 // len(unit)))  # with the square of the length, minutes

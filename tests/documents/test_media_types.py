@@ -149,7 +149,8 @@ def test_every_kind_of_markup_has_its_reader(tmp_path: Path, kind: str, expected
 def test_a_file_of_beginnings_is_told_in_a_moment(tmp_path: Path, text: str) -> None:
     path = tmp_path / "input"
     path.write_text(text * (70_000 // len(text)) + "\f")
-    assert sniff(path, "a.html") in {"text/plain", "text/html", "application/xml"}
+    for _ in range(30):  # with the square of the length, minutes
+        assert sniff(path, "a.html") in {"text/plain", "text/html", "application/xml"}
 
 
 @pytest.mark.parametrize(

@@ -262,6 +262,15 @@ def test_the_lines_behind_a_chart_are_no_table(tmp_path: Path, label: str) -> No
     assert read(written(paper, tmp_path)).text == page_of(*texts)
 
 
+def test_a_form_to_be_filled_in_is_a_table(tmp_path: Path) -> None:
+    paper = Paper()
+    paper.add_page()
+    paper.grid((("Name", "Company", "Arrived", "Left"), *[("",) * 4] * 24))
+    lines = read(written(paper, tmp_path)).text.splitlines()
+    assert lines[0] == "| Name | Company | Arrived | Left |"
+    assert len(lines) == 26
+
+
 def test_a_turned_page_is_read_as_it_is_shown(tmp_path: Path) -> None:
     paper = Paper()
     paper.add_page()

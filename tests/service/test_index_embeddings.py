@@ -156,6 +156,7 @@ async def test_a_service_with_another_model_embeds_every_text_anew(
     shop: Shop, site: EmbeddingSite, provider: EmbeddingProvider
 ) -> None:
     await index(shop, provider)
+    assert await shop.ids(NEAR)  # its vector is remembered, and of no use later
     sent(site)
 
     def narrow(body: dict[str, Any]) -> Answer:

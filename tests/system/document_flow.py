@@ -38,7 +38,7 @@ def run_document_flow(client: httpx.Client) -> KeptDocuments:
         name: library.document(dataset["id"], name, data, name=name)["id"]
         for name, data in TEXTS.items()
     }
-    library.call("PATCH", f"/entries/{made['gauge.md']}", json={"name": "Tide gauges"})
+    library.call("PATCH", f"/entries/{made['gauge.md']}", json={"name": "Limnigraphs"})
     library.call("DELETE", f"/entries/{made['gone.txt']}")
     return KeptDocuments(dataset["id"], dataset["slug"], made["mill.pdf"], made["gauge.md"])
 
@@ -54,7 +54,7 @@ def check_document_flow(client: httpx.Client, left: KeptDocuments) -> None:
     body = {"dataset_id": left.dataset_id, "entry_ids": [left.mill, left.gauge]}
     contents = library.call("POST", "/entries/batch/content", json=body)
     assert "grinds barley" in str(contents)
-    for query, wanted in (("barly", left.mill), ("gauges", left.gauge)):
+    for query, wanted in (("barly", left.mill), ("limnigraph", left.gauge)):
         (hit,) = library.search(query, dataset_ids=[left.dataset_id])["results"]
         assert hit["entry_id"] == wanted
     (near, *_) = library.chunks(query="grinding grain", dataset_ids=[left.dataset_id])["results"]

@@ -57,7 +57,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_half_visible(
 
 @contextmanager
 def _restarted(data_dir: Path, **settings: object) -> Iterator[RunningServer]:
-    """A server over the same folder, ready in time, that logs no surprise while it lives."""
+    """A server over the same folder that logs no surprise while it lives."""
     with serving(data_dir, **_SETTINGS, **settings) as server:
         with server.client() as client:
             assert client.get("/health").status_code == 200

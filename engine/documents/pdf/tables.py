@@ -17,7 +17,7 @@ _SNAP_POINTS = 3
 _CORNERS_MAX = 6_000
 _CELLS_MIN = 2
 _FILLED_SHARE = 0.05
-"""Of the cells of a table, how many have words at least."""
+"""Of the cells of a table without a head, how many have words at least."""
 Grid = tuple[tuple[Box | None, ...], ...]
 
 
@@ -28,14 +28,16 @@ def read_tables(page: PageText, edges: Sequence[Box]) -> list[Table]:
         page: whose words stand in them.
         edges: level and upright; pages with more than ``EDGES_MAX`` are drawings, without tables.
     """
-    tables = [_fill_grid(page, grid) for grid in _find_grids(edges)]
-    return [table for table in tables if _has_words(table)]
+    grids = _find_grids(edges)
+    tables = [(grid, _fill_grid(page, grid)) for grid in grids]
+    return [table for grid, table in tables if _has_words(grid, table)]
 
 
-def _has_words(table: Table) -> bool:
-    cells = [cell for row in table.rows for cell in row]
-    filled = sum(map(bool, cells))
-    return filled >= _CELLS_MIN and filled >= _FILLED_SHARE * len(cells)
+def _has_words(grid: Grid, table: Table) -> bool:
+    """Tell whether a grid has a head, as a form to be filled in has, or words in enough of its cells."""
+    cells = sum(cell is not None for row in grid for cell in row)
+    filled = sum(bool(text) for row in table.rows for text in row)
+    return filled >= _CELLS_MIN and (all(table.rows[0]) or filled >= _FILLED_SHARE * cells)
 
 
 def _find_grids(edges: Sequence[Box]) -> list[Grid]:

@@ -52,7 +52,8 @@ class Marker:
 
     def read(self, texts: Iterable[str]) -> None:
         """Look at the words of many short texts, which costs about as much as at those of one."""
-        self._know({word for text in texts for word in _WORD.findall(text.lower())})
+        lowered = (_lowered(normalize("NFC", text)) for text in texts)
+        self._know({word for text in lowered for word in _WORD.findall(text)})
 
     def whole(self, text: str) -> str | None:
         """Mark all of a text; None when nothing is found. A long one is cut as by :meth:`part`."""
@@ -60,9 +61,7 @@ class Marker:
             return self.part(text, range(len(self._sought)))
         text = normalize("NFC", text)
         lowered = _lowered(text)
-        words = set(_WORD.findall(lowered))
-        self._know(words)
-        if not self._phrases and all(self._numbers[word] is None for word in words):
+        if not self._may_be_in(lowered):
             return None
         spans = self._spans(lowered, range(len(self._sought)))
         return marked(text, (0, len(text)), spans, MARKS) if spans else None
@@ -80,6 +79,15 @@ class Marker:
             return None
         first, last = best_part(spans, SNIPPET_CHARS)
         return marked(text, widened(text, first, last, SNIPPET_CHARS), spans, MARKS)
+
+    def _may_be_in(self, lowered: str) -> bool:
+        words = set(_WORD.findall(lowered))
+        self._know(words)
+        return (
+            bool(self._phrases)
+            or any(self._numbers[word] is not None for word in words)
+            or any(seed in lowered for seed in chain.from_iterable(self._seeds))
+        )
 
     def _spans(self, lowered: str, numbers: Sequence[int]) -> list[Span]:
         spans = {number: self._places(lowered, number) for number in numbers}
@@ -101,10 +109,8 @@ class Marker:
         if number in self._phrases:
             found = islice(self._phrases[number].finditer(lowered), _PLACES_MAX)
             return [Span(*place.span(), number) for place in found]
-        spans: list[Span] = []
-        for seed in self._seeds[number]:
-            spans += islice(self._begun_by(seed, lowered, number), _PLACES_MAX)
-        return spans
+        places = (self._begun_by(seed, lowered, number) for seed in self._seeds[number])
+        return list(islice(chain.from_iterable(places), _PLACES_MAX))
 
     def _begun_by(self, seed: str, lowered: str, number: int) -> Iterator[Span]:
         """Find where words begin with a piece of text that the word of a number finds."""

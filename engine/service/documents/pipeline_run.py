@@ -129,7 +129,7 @@ async def _process(engine: Engine, job: Job, work: Work) -> None:
                 if not _is_done(run.entry, step):
                     run = await _do_step(run, step)
     except (NotFound, Superseded) as error:
-        # Something else that is not found, such as a provider, is a failure to be told of.
+        # Something else that is not found is a failure to be told of.
         if isinstance(error, NotFound) and await engine.db.read(_is_current, job):
             raise
         log.info("documents.run_superseded", entry_id=job.payload["entry_id"], reason=str(error))
