@@ -43,8 +43,8 @@ class DocumentDataset:
     """A collection of documents, with what its entries must be and how they are processed.
 
     ``version`` counts the changes, for optimistic locking. ``embedding_width`` is how many numbers the
-    vectors of its chunks have, or had when the last one went; None before the first. ``webhook_secret_id`` names the secret that
-    notifications are signed with.
+    vectors of its chunks have, or had when the last one went; None before the first.
+    ``webhook_secret_id`` names the secret that notifications are signed with.
     """
 
     id: int

@@ -46,15 +46,6 @@ def insert_dataset(
     return DocumentDataset(**row.mappings().one())
 
 
-def uses_provider(conn: Connection, workspace_id: str, provider_id: str) -> bool:
-    """Tell whether the vectors of a dataset are made with an embedding provider."""
-    query = select(document_datasets.c.id).where(
-        document_datasets.c.workspace_id == workspace_id,
-        document_datasets.c.embedding_provider_id == provider_id,
-    )
-    return conn.scalars(query.limit(1)).first() is not None
-
-
 def get_dataset(conn: Connection, workspace_id: str, dataset_id: int) -> DocumentDataset:
     """Return a dataset.
 

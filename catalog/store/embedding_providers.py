@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
+from catalog.document_tables import document_datasets
 from catalog.errors import Conflict, InvalidValue, NotFound
 from catalog.index_model import EmbeddingProvider
 from catalog.index_tables import embedding_providers as providers
-from catalog.store import document_datasets as dataset_store
-from catalog.store import indexes as index_store
+from catalog.index_tables import indexes
 from catalog.store.own_secrets import drop_own_secret
 from catalog.store.rows import columns_of, utc_now
 
@@ -92,8 +92,9 @@ def delete_provider(conn: Connection, workspace_id: str, provider_id: str) -> No
         Conflict: an index or a document dataset is made with it.
     """
     provider = lock_provider(conn, workspace_id, provider_id)
-    for user, store in (("An index", index_store), ("A document dataset", dataset_store)):
-        if store.uses_provider(conn, workspace_id, provider_id):
+    for user, table in (("An index", indexes), ("A document dataset", document_datasets)):
+        mine = table.c.workspace_id == workspace_id, table.c.embedding_provider_id == provider_id
+        if conn.scalars(select(table.c.id).where(*mine).limit(1)).first() is not None:
             raise Conflict(
                 f"{user} is made with embedding provider '{provider.name}'. Delete that first."
             )

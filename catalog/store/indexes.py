@@ -239,14 +239,6 @@ def record_failure(conn: Connection, index_ids: Collection[str], message: str) -
     )
 
 
-def uses_provider(conn: Connection, workspace_id: str, provider_id: str) -> bool:
-    """Tell whether an index is made with an embedding provider."""
-    query = select(indexes.c.id).where(
-        indexes.c.workspace_id == workspace_id, indexes.c.embedding_provider_id == provider_id
-    )
-    return conn.scalars(query.limit(1)).first() is not None
-
-
 def _find(conn: Connection, owner_id: str, name: str) -> Index | None:
     query = select(*_INDEX).where(_is_of(owner_id), indexes.c.name == name)
     row = conn.execute(query).mappings().first()

@@ -31,8 +31,7 @@ class KeptDocuments:
 
 def run_document_flow(client: httpx.Client) -> KeptDocuments:
     """Upload files, let the pipeline make text, chunks and vectors of them, rename one, delete one."""
-    client.headers["x-organization-id"] = "1"
-    library = Library(client)
+    library = _library(client)
     dataset = library.dataset(preset="general_purpose")
     made = {
         name: library.document(dataset["id"], name, data, name=name)["id"]
@@ -45,8 +44,7 @@ def run_document_flow(client: httpx.Client) -> KeptDocuments:
 
 def check_document_flow(client: httpx.Client, left: KeptDocuments) -> None:
     """See that files, text, chunks and vectors are there, and found through every door."""
-    client.headers["x-organization-id"] = "1"
-    library = Library(client)
+    library = _library(client)
     file = library.ask("GET", f"/entries/{left.mill}/download")
     assert file.content == TEXTS["mill.pdf"]
     part = library.ask("GET", f"/entries/{left.mill}/download", headers={"Range": "bytes=0-3"})
@@ -61,3 +59,8 @@ def check_document_flow(client: httpx.Client, left: KeptDocuments) -> None:
     assert near["entry_id"] == left.mill
     assert library.rows(BY_WORDS.format(slug=f'"{left.slug}"')) == [[left.mill]]
     assert library.rows(JOINED.format(slug=f'"{left.slug}"')) == [["mill.pdf"]]
+
+
+def _library(client: httpx.Client) -> Library:
+    client.headers["x-organization-id"] = "1"
+    return Library(client)
