@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from server.commands.settings_text import markdown_lines
+from tests.patience import PATIENCE_S
 from tests.server.running import TOKEN, serving
 
 ROOT = Path(__file__).parents[1]
@@ -17,7 +18,6 @@ DOCUMENTS = sorted(
     path for pattern in ("*.md", "docs/*.md", "docs/decisions/*.md") for path in ROOT.glob(pattern)
 )
 _LINK = re.compile(r"\]\((?!https?://)([^)#]+)\)")
-_TIMEOUT_S = 120
 
 
 def blocks(marker: str) -> str:
@@ -54,7 +54,7 @@ def run_commands(commands: str, folder: Path, url: str) -> "subprocess.Completed
         },
         capture_output=True,
         text=True,
-        timeout=_TIMEOUT_S,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -94,7 +94,7 @@ def test_the_client_example_of_the_readme_runs(tour_folder: Path) -> None:
             cwd=tour_folder,
             capture_output=True,
             text=True,
-            timeout=_TIMEOUT_S,
+            timeout=PATIENCE_S,
             check=False,
         )
     assert finished.returncode == 0, finished.stderr

@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 
-_PATIENCE_S = 60
+from tests.patience import PATIENCE_S
+
 _fresh = count(1)
 
 DEFINITION: dict[str, Any] = {
@@ -88,7 +89,7 @@ class Library:
 
     def settle(self, entry_ids: Iterable[int]) -> list[dict[str, Any]]:
         """Wait until entries are processed or have failed; returns them."""
-        until = time.monotonic() + _PATIENCE_S
+        until = time.monotonic() + PATIENCE_S
         wanted = list(entry_ids)
         while True:
             found = [self.call("GET", f"/entries/{each}") for each in wanted]

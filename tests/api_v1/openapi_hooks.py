@@ -17,6 +17,7 @@ from schemathesis.generation.meta import TestPhase
 
 from tests.api_v1.library import Library, fresh_slug
 from tests.api_v1.operations import OPERATIONS, Operation
+from tests.patience import PATIENCE_S
 
 _BOUND_MAX = 1000
 # Requests seen so far, by method and path.
@@ -27,7 +28,9 @@ _BY_NAME = {op.name: op for op in OPERATIONS}
 @cache
 def _library() -> Library:
     headers = {"Authorization": f"Bearer {os.environ['FUZZED_TOKEN']}", "x-organization-id": "1"}
-    return Library(httpx.Client(base_url=os.environ["FUZZED_URL"], headers=headers, timeout=60))
+    return Library(
+        httpx.Client(base_url=os.environ["FUZZED_URL"], headers=headers, timeout=PATIENCE_S)
+    )
 
 
 @cache

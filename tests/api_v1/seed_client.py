@@ -11,7 +11,8 @@ from typing import Any
 
 import httpx
 
-TIMEOUT_S = 90
+from tests.patience import PATIENCE_S
+
 _POLL_S = 0.1
 
 
@@ -22,7 +23,7 @@ class SeedClient:
         self._client = httpx.Client(
             base_url=f"{url}/clusters/{cluster_id}/proxy",
             headers={"Authorization": f"Bearer {token}"},
-            timeout=120,
+            timeout=PATIENCE_S,
         )
 
     def close(self) -> None:
@@ -96,7 +97,7 @@ class SeedClient:
     def wait_for_processing(self, entry_ids: Sequence[int]) -> dict[int, str]:
         """Step 5: the loop of the guide."""
         start = time.time()
-        while time.time() - start < TIMEOUT_S:
+        while time.time() - start < PATIENCE_S:
             statuses = {}
             for entry_id in entry_ids:
                 entry = self.request("GET", f"/api/v1/entries/{entry_id}")
@@ -106,7 +107,7 @@ class SeedClient:
             if processed + failed == len(entry_ids):
                 return statuses
             time.sleep(_POLL_S)
-        raise TimeoutError(f"Processing did not complete within {TIMEOUT_S}s")
+        raise TimeoutError(f"Processing did not complete within {PATIENCE_S}s")
 
     def search(self, query: str, dataset_id: int) -> Any:
         """Step 6: by words."""

@@ -19,6 +19,7 @@ from catalog.tables import organizations
 from engine.service import identity
 from engine.service.context import Engine
 from tests.api_v1.library import Library
+from tests.patience import PATIENCE_S
 from tests.server.running import RunningServer, serving
 
 OTHER_NUMBER = 2
@@ -44,7 +45,7 @@ class World:
 
     def bare(self) -> httpx.Client:
         """A client without a token."""
-        return httpx.Client(base_url=self.server.url, timeout=60)
+        return httpx.Client(base_url=self.server.url, timeout=PATIENCE_S)
 
 
 @contextmanager

@@ -11,16 +11,16 @@ import pytest
 
 from bench.common import at_least, at_most, median_ratio, percentile
 from bench.tpch import compare, read_queries
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
-TIMEOUT_S = 60
 OURS = {"vector_search as text", "vector_search by params", "order by distance"}
 
 
 def run_quick(name: str, out_folder: Path, *options: str) -> dict[str, Any]:
     command = [sys.executable, "-m", f"bench.{name}", "--quick", "--out", str(out_folder)]
     done = subprocess.run(
-        [*command, *options], cwd=ROOT, capture_output=True, timeout=TIMEOUT_S, check=False
+        [*command, *options], cwd=ROOT, capture_output=True, timeout=PATIENCE_S, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
     report: dict[str, Any] = json.loads(done.stdout)

@@ -25,6 +25,7 @@ from catalog.store.datasets import create_dataset, delete_dataset
 from catalog.store.results import expire_results, upsert_results
 from catalog.store.uploads import insert_upload
 from tests.catalog.samples import NOON, make_result, make_upload, make_version
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -232,7 +233,7 @@ async def test_publishing_does_not_block_the_loop(
     blobs = open_blob_store(make_settings(tmp_path))
     staged = write(blobs, b"x")
     release = threading.Event()
-    monkeypatch.setattr(os, "fsync", lambda _descriptor: release.wait(10))
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: release.wait(PATIENCE_S))
     publishing = asyncio.ensure_future(blobs.publish(staged, KEY))
     await asyncio.sleep(0)
     release.set()

@@ -18,6 +18,7 @@ from catalog.store.uploads import insert_upload, list_uploads
 from catalog.store.workspaces import ensure_default, list_workspaces
 from catalog.tables import organizations, uploads
 from tests.catalog.samples import make_run, make_upload
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +38,7 @@ def hold_writer(db: Database) -> tuple[threading.Event, "asyncio.Future[None]"]:
     release = threading.Event()
 
     def wait(_conn: Connection) -> None:
-        assert release.wait(10)
+        assert release.wait(PATIENCE_S)
 
     return release, asyncio.ensure_future(db.write(wait))
 
@@ -141,7 +142,7 @@ async def test_a_read_sees_one_snapshot(db: Database, workspace: Workspace) -> N
         query = select(func.count()).select_from(uploads)
         before = conn.scalar(query)
         write = db.write(insert_upload, make_upload(workspace.id))
-        asyncio.run_coroutine_threadsafe(write, loop).result(10)
+        asyncio.run_coroutine_threadsafe(write, loop).result(PATIENCE_S)
         return before, conn.scalar(query)
 
     assert await db.read(count_twice) == (0, 0)

@@ -44,6 +44,7 @@ from catalog.tables import (
     secrets,
 )
 from tests.catalog.samples import NOON, make_version
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -172,7 +173,7 @@ async def while_uncommitted(
     def hold(conn: DbConnection) -> None:
         write(conn)
         has_written.set()
-        assert may_commit.wait(20)
+        assert may_commit.wait(PATIENCE_S)
 
     holding = asyncio.ensure_future(first.write(hold))
     assert await asyncio.to_thread(has_written.wait, 20)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.server.running import TOKEN, RunningServer, serving
 
 ROOT = Path(__file__).parents[2]
-TIMEOUT_S = 60
 
 Finished = subprocess.CompletedProcess[bytes]
 Run = Callable[..., Finished]
@@ -42,7 +42,7 @@ def tidemill() -> Run:
             env={**plain, **chosen},
             input=stdin,
             capture_output=True,
-            timeout=TIMEOUT_S,
+            timeout=PATIENCE_S,
             check=False,
         )
 

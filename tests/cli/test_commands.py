@@ -17,7 +17,8 @@ from typing_extensions import override
 
 from server.client import Client
 from server.commands.rows import print_query
-from tests.cli.conftest import ROOT, TIMEOUT_S, Finished, Run
+from tests.cli.conftest import ROOT, Finished, Run
+from tests.patience import PATIENCE_S
 from tests.server.running import TOKEN, RunningServer, serving
 
 
@@ -103,7 +104,7 @@ def test_an_interrupt_stops_the_query_on_the_server_too(cli_server: RunningServe
     ):
         run_id = _wait_for_run_of(client, sql)
         process.send_signal(signal.SIGINT)
-        _, noise = process.communicate(timeout=TIMEOUT_S)
+        _, noise = process.communicate(timeout=PATIENCE_S)
         assert process.returncode not in {0, None}
         assert b"Traceback" not in noise
         assert client.get(f"/v1/query-runs/{run_id}").json()["status"] == "cancelled"
@@ -133,7 +134,7 @@ def test_an_interrupt_while_the_query_is_being_submitted_stops_it_too(
 
 
 def _wait_for_run_of(client: httpx.Client, sql: str) -> str:
-    deadline = time.monotonic() + TIMEOUT_S
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         runs = client.get("/v1/query-runs", params={"status": "running"}).json()["query_runs"]
         for run in runs:

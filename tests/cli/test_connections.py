@@ -19,8 +19,9 @@ from typing_extensions import override
 
 from server.client import Client, JobProgress
 from server.commands.connections import refresh_copies
-from tests.cli.conftest import ROOT, TIMEOUT_S, Run
+from tests.cli.conftest import ROOT, Run
 from tests.cli.test_commands import assert_one_sentence
+from tests.patience import PATIENCE_S
 from tests.server.running import TOKEN, RunningServer, serving
 
 _TABLES = """
@@ -193,7 +194,7 @@ def test_the_example_of_the_readme_runs(
             },
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_S,
+            timeout=PATIENCE_S,
             check=False,
         )
     assert finished.returncode == 0, finished.stderr

@@ -25,7 +25,8 @@ from server.demo_postgres import (
     starting_postgres,
 )
 from server.demo_search import SEARCH_QUESTIONS
-from tests.cli.conftest import ROOT, TIMEOUT_S, Run
+from tests.cli.conftest import ROOT, Run
+from tests.patience import PATIENCE_S
 
 
 @pytest.mark.system
@@ -94,11 +95,11 @@ def test_an_interrupted_demo_ends_its_server_and_its_postgres(tmp_path: Path) ->
         assert any(LIVE_QUESTION.text in line for line in demo.stdout)
         children = psutil.Process(demo.pid).children(recursive=True)
         os.killpg(demo.pid, signal.SIGINT)  # as a terminal does
-        _, noise = demo.communicate(timeout=TIMEOUT_S)
+        _, noise = demo.communicate(timeout=PATIENCE_S)
     assert demo.returncode not in {0, None}
     assert "Traceback" not in noise
     assert len(children) >= 2  # the server and the keeper of Postgres
-    assert psutil.wait_procs(children, timeout=TIMEOUT_S)[1] == []
+    assert psutil.wait_procs(children, timeout=PATIENCE_S)[1] == []
 
 
 def test_the_postgres_of_the_demo_is_gone_with_the_demo() -> None:
@@ -139,7 +140,7 @@ def test_the_demo_looks_for_its_generator_before_it_starts_a_server(tmp_path: Pa
         cwd=ROOT,
         env={"PATH": "/nowhere"},
         capture_output=True,
-        timeout=TIMEOUT_S,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert finished.returncode == 1

@@ -18,6 +18,7 @@ from server.commands.documents_board import Board, Stage, Upload
 from server.commands.documents_upload import find_files, send_files, slug_of
 from tests.cli.conftest import Run
 from tests.cli.test_commands import assert_one_sentence
+from tests.patience import PATIENCE_S
 from tests.server.running import TOKEN, RunningServer, serving
 
 MOON = "<html><body><h1>Moon</h1><p>The moon pulls the water of the seas.</p></body></html>"
@@ -298,7 +299,7 @@ def test_an_upload_that_is_stopped_sends_no_more(tmp_path: Path) -> None:
             self.made.append(slug)
             if slug == "n1":
                 return self._entry(1, None)
-            self.may_read.wait(30)
+            self.may_read.wait(PATIENCE_S)
             while True:  # as a file without end
                 file[1].read(1)
 

@@ -32,6 +32,7 @@ from connectors.object_storage import (
 from tests.connectors.contract import context_for
 from tests.connectors.http_site import Site, serving
 from tests.connectors.test_egress import HOSTS, certificate
+from tests.patience import PATIENCE_S
 
 BIG_BYTES = 16 << 20
 REFUSAL = b"The host may not be reached from here"
@@ -263,7 +264,7 @@ def test_a_server_that_keeps_its_connection_open_does_not_keep_the_client(
         client.sendall(head(proxy, f"GET http://127.0.0.1:{peer.port}/ HTTP/1.1"))
         assert b"Connection: close" in read_head(client)
         assert client.recv(2, socket.MSG_WAITALL) == b"ok"
-    assert ended.wait(20)
+    assert ended.wait(PATIENCE_S)
 
 
 def test_a_server_notices_a_client_that_leaves(
@@ -283,7 +284,7 @@ def test_a_server_notices_a_client_that_leaves(
     with connected(proxy) as client:
         client.sendall(head(proxy, f"GET http://127.0.0.1:{peer.port}/ HTTP/1.1"))
         read_head(client)
-    assert ended.wait(20)
+    assert ended.wait(PATIENCE_S)
 
 
 def test_a_body_that_breaks_off_does_not_look_whole(

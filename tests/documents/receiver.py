@@ -10,7 +10,7 @@ from typing import Any
 
 from typing_extensions import override
 
-_WAIT_S = 60
+from tests.patience import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,9 @@ class Receiver(ThreadingHTTPServer):
     def wait(self, path: str, is_enough: Callable[[list[Received]], bool]) -> list[Received]:
         """Wait until enough has come to a path, for at most a minute."""
         with self._changed:
-            assert self._changed.wait_for(lambda: is_enough(self.at(path)), _WAIT_S), self.at(path)
+            assert self._changed.wait_for(lambda: is_enough(self.at(path)), PATIENCE_S), self.at(
+                path
+            )
             return self.at(path)
 
     def take(self, received: Received) -> int:
@@ -78,7 +80,7 @@ class _Answer(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         status = self.server.take(Received(self.path, headers, body))
         if self.path in self.server.silent:
-            self.server.speaks.wait(_WAIT_S)
+            self.server.speaks.wait(PATIENCE_S)
         more, content = self.server.extra.get(self.path, ({}, b""))
         self.send_response(status)
         for name, value in more.items():

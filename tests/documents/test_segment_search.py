@@ -36,6 +36,7 @@ from engine.workers.shape import query_shape
 from engine.workers.tasks import QueryTask, ScanMode, Task
 from tests.documents.staged import WIDTH, Document, build, segment_task, stage, vectors_of
 from tests.documents.statements import DEFAULTS, EMBEDDING, Statements, document_tables
+from tests.patience import PATIENCE_S
 
 WORDS = ("atlas", "basin", "cedar", "delta", "ember", "fjord", "glade", "heath", "inlet", "jetty")
 
@@ -288,7 +289,7 @@ async def pool(tmp_path: Path) -> AsyncIterator[WorkerPool[Task]]:
     await made.close()
 
 
-LIMITS = Limits(timeout_s=30.0, memory_bytes=1 << 30)
+LIMITS = Limits(timeout_s=PATIENCE_S, memory_bytes=1 << 30)
 
 
 def query_task(sql: str, segments: Sequence[SegmentBinding]) -> QueryTask:

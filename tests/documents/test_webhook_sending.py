@@ -21,6 +21,7 @@ from catalog.store import document_deliveries as delivery_store
 from catalog.store import document_entries as entry_store
 from engine.service.documents.webhooks import DATASET_SENDING_MAX, WebhookSender
 from tests.documents.receiver import Receiver, receiving
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -111,7 +112,7 @@ async def statuses(db: Database, dataset: DocumentDataset) -> Counter[DeliverySt
 
 
 async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while not await is_so():  # noqa: ASYNC110 - neither the catalog nor a receiver tells us
             await asyncio.sleep(0.01)
 

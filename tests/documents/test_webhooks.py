@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from tests.documents.receiver import Received, Receiver, receiving
+from tests.patience import PATIENCE_S
 from tests.server.running import RunningServer, serving
 
-WAIT_S = 60
 STATUS_CHANGED = "entry.status_changed"
 SCHEMA: dict[str, Any] = {
     "schema_id": "general",
@@ -30,10 +30,10 @@ FAST = {
     "egress_allow_private": "true",
     "webhook_attempts_max": 3,
     "webhook_retry_s": 0.01,
-    "webhook_timeout_s": 1,
+    "webhook_timeout_s": 2,
     "log_level": "debug",
 }
-"""Three tries, one second each, and hardly a pause between them."""
+"""Three tries, two seconds each, and hardly a pause between them."""
 
 
 class Library:
@@ -93,7 +93,7 @@ class Library:
         is_right: Callable[[list[dict[str, Any]]], bool] = lambda found: not pending_of(found),
     ) -> list[dict[str, Any]]:
         """Wait until the notifications of a dataset are as they should be; the oldest first."""
-        until = time.monotonic() + WAIT_S
+        until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             found = self.deliveries(dataset)["deliveries"][::-1]
             if found and is_right(found):
@@ -306,7 +306,7 @@ def test_who_does_not_answer_is_given_up(library: Library, receiver: Receiver) -
     (unanswered,) = library.settled(silent)
     assert (unanswered["status"], unanswered["attempts"]) == ("failed", 3)
     assert unanswered["response_status"] is None
-    assert unanswered["error"] == "The request took longer than 1 s"
+    assert unanswered["error"] == "The request took longer than 2 s"
     (unreached,) = library.settled(dead)
     assert unreached["error"] == "The address could not be reached, or broke off"
 

@@ -19,6 +19,7 @@ from engine.service import connections, identity
 from engine.service.context import Caller
 from server.door import Door
 from server.flight.door import FlightDoor
+from tests.patience import PATIENCE_S
 from tests.service.steps import finished, submit_dataset
 
 T = TypeVar("T")
@@ -26,7 +27,6 @@ T = TypeVar("T")
 TOKEN = "tm_test_token_of_the_flight_suite"
 HEADER = "adbc.flight.sql.rpc.call_header."
 KEEPING = {f"{HEADER}x-keep-results": "true"}
-_WAIT_S = 60
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Running:
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Do work of the engine."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(_WAIT_S)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE_S)
 
     def caller(self) -> Caller:
         """Make a workspace of a test's own."""
@@ -114,7 +114,7 @@ def running(
     flight = FlightDoor(door, "127.0.0.1", 0, tls=tls)
 
     def wait(work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, loop).result(_WAIT_S)
+        return asyncio.run_coroutine_threadsafe(work, loop).result(PATIENCE_S)
 
     try:
         wait(door.open())

@@ -24,6 +24,7 @@ from server.flight.sessions import SessionOptions, Sessions, SetSessionOptionsRe
 from tests.connectors.sources.clickhouse_server import write_certificate
 from tests.flight.running import Running, options_of, running
 from tests.flight.test_streams import ENDLESS, LONG, started, until
+from tests.patience import PATIENCE_S
 
 
 def caller_in(workspace_id: str, token_id: str = "") -> Caller:
@@ -66,7 +67,7 @@ def test_a_stopping_door_refuses_new_calls_and_ends_running_ones(tmp_path: Path)
         reader.cancel()
         del reader
         client.close()
-        stop.result(30)
+        stop.result(PATIENCE_S)
         assert server.count_running() == 0
 
 
@@ -85,7 +86,7 @@ def test_a_stop_whose_wait_was_cut_short_is_finished_by_the_next(tmp_path: Path)
             assert can_connect(server.port)
         patient = asyncio.run_coroutine_threadsafe(server.flight.stop(), server.loop)
         server.wait(server.flight.stop(drain_s=0))
-        patient.result(30)
+        patient.result(PATIENCE_S)
         assert not can_connect(server.port)
 
 
@@ -99,7 +100,7 @@ def test_a_drain_lets_what_was_asked_be_fetched(tmp_path: Path) -> None:
             assert not stop.done()
             found = client.do_get(info.endpoints[0].ticket, options_of(caller)).read_all()
             assert found.to_pylist() == [{"a": 1}]
-        stop.result(30)
+        stop.result(PATIENCE_S)
 
 
 def refuses(client: fl.FlightClient, caller: Caller) -> bool:
@@ -127,7 +128,7 @@ def test_what_runs_too_long_is_cancelled_at_the_stop(tmp_path: Path) -> None:
         thread.start()
         until(lambda: server.count_running() == 1)
         server.wait(server.flight.stop(drain_s=0))
-        thread.join(30)
+        thread.join(PATIENCE_S)
         assert isinstance(failures[0], fl.FlightCancelledError)
         until(lambda: server.count_running() == 0)
 
@@ -150,7 +151,7 @@ def test_a_client_that_does_not_read_cannot_hold_up_the_stop(tmp_path: Path) -> 
 
 def can_connect(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S).close()
     except ConnectionRefusedError:
         return False
     return True
@@ -198,13 +199,14 @@ def test_an_answer_that_nobody_fetches_is_closed(server: Running, caller: Caller
     async def keep() -> tuple[WaitingAnswers, bytes]:
         answers = WaitingAnswers(keep_s=0.2)
         waiting = await open_answer(caller, await answer_of(server.door, caller, LONG))
-        return answers, answers.keep(waiting)
+        handle = answers.keep(waiting)
+        assert len(answers) == 1
+        return answers, handle
 
     async def take() -> None:
         answers.take(caller, handle)
 
     answers, handle = server.wait(keep())
-    assert len(answers) == 1
     until(lambda: server.count_running() == 0)
     assert len(answers) == 0
     with pytest.raises(NotFound):

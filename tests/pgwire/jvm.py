@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.pgwire.running import DATABASE, HOST, USER
 from tests.server.running import TOKEN
 
 JAR = Path("/usr/share/java/postgresql.jar")
 PROGRAM = Path(__file__).with_name("jdbc") / "Probe.java"
-_COMPILE_TIMEOUT_S = 120
 _ITEM_END = "\x1f"
 
 # A statement is prepared in the server at its first run, and its rows are binary from the next one on.
@@ -71,7 +71,7 @@ class Java:
 
     def close(self) -> None:
         """End the process."""
-        self._process.communicate(timeout=60)
+        self._process.communicate(timeout=PATIENCE_S)
 
     def static(self, class_name: str) -> "Kept":
         """Something to call the static methods of a class on."""
@@ -161,7 +161,7 @@ def compile_probe(target: Path) -> None:
         ["javac", "-d", str(target), str(PROGRAM)],
         check=True,
         capture_output=True,
-        timeout=_COMPILE_TIMEOUT_S,
+        timeout=PATIENCE_S,
     )
 
 

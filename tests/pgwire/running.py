@@ -15,13 +15,12 @@ import httpx
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from tests.patience import PATIENCE_S
 from tests.server.running import TOKEN, RunningServer, serving
 
 USER = "TIDEMILL_API_KEY"
 HOST = "127.0.0.1"
 DATABASE = "datasets"
-_PSQL_TIMEOUT_S = 60
-_WAIT_S = 60
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class PgServer:
             "user": USER,
             "password": TOKEN,
             "dbname": DATABASE,
-            "connect_timeout": 20,
+            "connect_timeout": PATIENCE_S,
         }
         return make_conninfo(**{**fields, **changes})
 
@@ -66,7 +65,7 @@ class PgServer:
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", **(environment or {})},
             capture_output=True,
             text=True,
-            timeout=_PSQL_TIMEOUT_S,
+            timeout=PATIENCE_S,
             check=False,
         )
 
@@ -78,7 +77,7 @@ class PgServer:
 
     def wait_for_run(self, words: str, status: str) -> None:
         """Wait until the run whose SQL has these words is so."""
-        end = time.monotonic() + _WAIT_S
+        end = time.monotonic() + PATIENCE_S
         while (found := self.run_of(words)[1]) != status:
             assert time.monotonic() < end, f"the run is {found!r}"
             time.sleep(0.02)

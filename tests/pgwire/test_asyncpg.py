@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import asyncpg
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.pgwire.all_types import ALL_TYPES, COLUMNS, agree
 from tests.pgwire.running import PgServer
 
@@ -31,7 +32,7 @@ def asked(server: PgServer, work: Callable[[Any], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
-OPTIONS: dict[str, Any] = {"timeout": 30}
+OPTIONS: dict[str, Any] = {"timeout": PATIENCE_S}
 
 
 @pytest.mark.parametrize("name", ALL_TYPES)

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from tests.patience import PATIENCE_S
 from tests.pgwire.messages import SYNC, bind, cancel_request, execute, parse, query
 from tests.pgwire.running import USER, PgServer, pg_serving
 from tests.pgwire.wire import READY_IDLE, RawClient, rows, sqlstate, tags
@@ -17,7 +18,6 @@ from tests.pgwire.wire import errors as errors_of
 MIB = 1024 * 1024
 LARGE = "SELECT x, repeat('x', 200) AS t FROM generate_series(1, 1000000) AS g(x)"
 _SLOW_S = 2.0
-_WAIT_S = 60
 _GROWTH_MAX_BYTES = 96 * MIB
 
 
@@ -106,7 +106,7 @@ def test_a_cancel_while_nothing_runs_does_nothing(server: PgServer) -> None:
 
 def test_a_statement_timeout_is_of_one_statement(server: PgServer) -> None:
     with RawClient(server) as client:
-        client.log_in(options="-c statement_timeout=300ms")
+        client.log_in(options="-c statement_timeout=2s")
         assert errors_of(client.asked(query(endless("it takes too long")))) == ["57014"]
         server.wait_for_run("it takes too long", "cancelled")
         assert client.kinds(query("SELECT 1")) == "TDCZ"
@@ -114,7 +114,7 @@ def test_a_statement_timeout_is_of_one_statement(server: PgServer) -> None:
 
 def test_an_extended_statement_times_out_too(server: PgServer) -> None:
     with RawClient(server) as client:
-        client.log_in(options="-c statement_timeout=300ms")
+        client.log_in(options="-c statement_timeout=2s")
         sql = endless("it takes too long as well")
         assert errors_of(client.asked(parse(sql), bind(), execute(), SYNC)) == ["57014"]
         assert client.kinds(parse("SELECT 1"), bind(), execute(), SYNC) == "12DCZ"
@@ -163,7 +163,7 @@ def test_past_the_limit_clients_are_refused(tmp_path: Path) -> None:
             pytest.raises(psycopg.OperationalError, match="too many clients already"),
         ):
             server.connect()
-        end = time.monotonic() + _WAIT_S
+        end = time.monotonic() + PATIENCE_S
         while not can_connect(server):  # the server hears of the end of the others when it can
             assert time.monotonic() < end
             time.sleep(0.02)

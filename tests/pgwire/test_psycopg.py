@@ -13,6 +13,7 @@ import pytest
 from psycopg import errors, sql
 from psycopg.rows import dict_row
 
+from tests.patience import PATIENCE_S
 from tests.pgwire.all_types import ALL_TYPES, agree
 from tests.pgwire.running import PgServer
 
@@ -29,7 +30,7 @@ def cancelled_soon(connection: psycopg.Connection, *, safe: bool) -> Iterator[No
     def cancel() -> None:
         while not is_over.wait(0.05):
             if safe:
-                connection.cancel_safe(timeout=10)
+                connection.cancel_safe(timeout=PATIENCE_S)
             else:
                 connection.cancel()
 

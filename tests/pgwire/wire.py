@@ -8,11 +8,11 @@ import struct
 from dataclasses import dataclass
 from types import TracebackType
 
+from tests.patience import PATIENCE_S
 from tests.pgwire import messages
 from tests.pgwire.running import DATABASE, HOST, USER, PgServer
 from tests.server.running import TOKEN
 
-TIMEOUT_S = 60
 _RECEIVE_BYTES = 1024 * 1024
 READY_IDLE, READY_IN_TRANSACTION, READY_FAILED = (("Z", status) for status in (b"I", b"T", b"E"))
 
@@ -65,7 +65,7 @@ class RawClient:
     """A socket to the door. Messages that come are pairs: a letter and a body."""
 
     def __init__(self, server: PgServer) -> None:
-        self.socket = socket.create_connection((HOST, server.port), TIMEOUT_S)
+        self.socket = socket.create_connection((HOST, server.port), PATIENCE_S)
         self.process_id = 0
         self.secret = b""
         self._buffer = b""

@@ -1,5 +1,6 @@
 """A real server process for tests: started on a free port, its log kept, ended by SIGTERM."""
 
+import http.client
 import json
 import os
 import signal
@@ -7,12 +8,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.patience import PATIENCE_S
 
 TOKEN = "tm_test_token_of_the_http_suite"
 _ROOT = Path(__file__).parents[2]
@@ -20,8 +23,6 @@ _PROGRAM = (
     "from catalog.settings import Settings; from server.app import serve; "
     "serve(Settings(), '127.0.0.1', 0)"
 )
-_START_TIMEOUT_S = 60
-_STOP_TIMEOUT_S = 60
 
 
 @dataclass
@@ -37,8 +38,18 @@ class RunningServer:
         return httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {TOKEN}", **headers},
-            timeout=60,
+            timeout=PATIENCE_S,
         )
+
+    @contextmanager
+    def asking(self, sql: str) -> Iterator[None]:
+        """Ask this for as long as the block runs, and hang up at its end."""
+        with self.client() as client:
+            request = client.build_request("POST", "/v1/query", json={"sql": sql})
+        connection = http.client.HTTPConnection(str(request.url.host), request.url.port)
+        with closing(connection):
+            connection.request("POST", "/v1/query", request.content, dict(request.headers))
+            yield
 
     def terminate(self) -> None:
         """Ask for a drain."""
@@ -46,7 +57,7 @@ class RunningServer:
 
     def wait(self) -> int:
         """Wait for the end; returns the exit code."""
-        return self.process.wait(_STOP_TIMEOUT_S)
+        return self.process.wait(PATIENCE_S)
 
 
 def server_command() -> list[str]:
@@ -95,14 +106,14 @@ def serving(data_dir: Path, **settings: object) -> Iterator[RunningServer]:
     collector = threading.Thread(target=collect)
     collector.start()
     try:
-        assert is_ready.wait(_START_TIMEOUT_S), "the server did not start in time"
+        assert is_ready.wait(PATIENCE_S), "the server did not start in time"
         assert port, "".join(log)
         yield RunningServer(process, f"http://127.0.0.1:{port[0]}", log)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         try:
-            process.wait(_STOP_TIMEOUT_S)
+            process.wait(PATIENCE_S)
         finally:
             process.kill()
             collector.join()

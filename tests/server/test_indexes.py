@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from server.v1.indexes import IndexBody, ListedIndexBody
+from tests.patience import PATIENCE_S
 from tests.server.running import RunningServer, serving
 
 FIELDS = set(IndexBody.model_fields)
 CONTENT = "id,body,n\n1,red shoes,2.5\n2,blue hat,1.5\n3,red hat,0.5\n"
-_WAIT_S = 30
 NASTY_NAMES = (
     "none",
     "by id",
@@ -60,7 +60,7 @@ def ended(client: httpx.Client, submitted: httpx.Response) -> Any:
     assert set(job) == {"id", "status", "status_url"}
     assert job["status"] == "pending"
     assert job["status_url"] == f"/v1/jobs/{job['id']}"
-    until = time.monotonic() + _WAIT_S
+    until = time.monotonic() + PATIENCE_S
     while (seen := answered(client.get(job["status_url"])))["status"] in {"pending", "running"}:
         assert time.monotonic() < until
         time.sleep(0.02)

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from server.protocol import HEAD_BYTES_MAX
+from tests.patience import PATIENCE_S
 from tests.server.running import TOKEN, RunningServer
 
 pytestmark = pytest.mark.system
 
-_TIMEOUT_S = 30
 _PACKET_S = 0.0002  # so that parts are packets of their own
 _QUERY = (
     "POST /v1/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
@@ -34,7 +34,7 @@ class Answer:
 def send(server: RunningServer, *parts: bytes) -> Answer:
     """Send bytes as they are and read one response."""
     address = urlsplit(server.url)
-    with socket.create_connection((address.hostname, address.port), _TIMEOUT_S) as connection:
+    with socket.create_connection((address.hostname, address.port), PATIENCE_S) as connection:
         for part in parts:
             try:
                 connection.sendall(part)
@@ -117,7 +117,7 @@ def test_a_refusal_is_never_part_of_another_answer(server: RunningServer) -> Non
     body = b'{"sql": "SELECT value, repeat(\'x\', 100) FROM generate_series(1, 10000000)"}'
     first = _QUERY + b"Content-Length: %d\r\n\r\n" % len(body) + body
     address = urlsplit(server.url)
-    with socket.create_connection((address.hostname, address.port), _TIMEOUT_S) as connection:
+    with socket.create_connection((address.hostname, address.port), PATIENCE_S) as connection:
         connection.sendall(first)
         assert connection.recv(12) == b"HTTP/1.1 200"
         connection.sendall(b"GET /health HTTP/1.1\r\n\r\nnonsense\r\n\r\n")

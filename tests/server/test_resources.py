@@ -11,9 +11,10 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from tests.patience import PATIENCE_S
+
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 ARROW = "application/vnd.apache.arrow.stream"
-_WAIT_S = 30
 
 
 def fresh(prefix: str) -> str:
@@ -30,7 +31,7 @@ def query(client: httpx.Client, sql: str, **fields: object) -> Any:
 
 
 def polled(client: httpx.Client, path: str, done: set[str]) -> Any:
-    until = time.monotonic() + _WAIT_S
+    until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
         body = answered(client.get(path))
         if body["status"] in done:

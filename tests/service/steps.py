@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from catalog.model import Job, JobStatus
 from engine.service import datasets, identity, jobs, uploads
 from engine.service.context import Caller, Engine
+from tests.patience import PATIENCE_S
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ async def finished(engine: Engine, caller: Caller, job: Job) -> Job:
 
 async def until(read: Callable[[], Awaitable[T]], is_right: Callable[[T], bool]) -> T:
     """Read again until the value is right, for at most 20 seconds."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not is_right(value := await read()):  # noqa: ASYNC110 - the catalog tells nobody
             await asyncio.sleep(0.01)
         return value

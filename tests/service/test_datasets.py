@@ -14,6 +14,7 @@ from engine import errors
 from engine.query.type_text import Column
 from engine.service import datasets, queries, saved_queries, uploads
 from engine.service.context import Caller, Engine
+from tests.patience import PATIENCE_S
 from tests.service.conftest import WebServer
 from tests.service.steps import finished, send_file, staged_files, submit_dataset
 
@@ -208,7 +209,7 @@ async def test_a_client_that_goes_away_gives_the_upload_back(
     rows = b"".join(b"%d,x\n" % i for i in range(1_000_000))
     upload_id = await send_file(engine, caller, b"a,b\n" + rows)
     task = asyncio.create_task(make(engine, caller, {"upload_id": upload_id}))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not await uploads.list_uploads(engine, caller, status="processing"):  # noqa: ASYNC110 - the catalog tells nobody
             await asyncio.sleep(0)
     task.cancel()

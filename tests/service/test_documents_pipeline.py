@@ -20,6 +20,7 @@ from engine.service.embedding_providers import NewProvider
 from engine.service.housekeeping import Housekeeping
 from tests.connectors.http_site import serving
 from tests.embeddings.service_site import KEY, Answer, EmbeddingSite, vectors_body
+from tests.patience import PATIENCE_S
 from tests.service.document_steps import (
     add,
     ended,
@@ -37,8 +38,6 @@ from tests.service.searching import rows_of
 from tests.service.steps import until
 
 pytestmark = pytest.mark.anyio
-
-SLOW_S = 20
 
 
 @pytest.fixture
@@ -253,11 +252,11 @@ class Late:
 
     def __call__(self, body: dict[str, Any]) -> Answer:
         self._is_asked.set()
-        self._may_go.wait(SLOW_S)
+        self._may_go.wait(PATIENCE_S)
         return Answer(200, {}, vectors_body(body))
 
     async def reached(self) -> None:
-        assert await asyncio.to_thread(self._is_asked.wait, SLOW_S)
+        assert await asyncio.to_thread(self._is_asked.wait, PATIENCE_S)
 
     def go(self) -> None:
         self._may_go.set()

@@ -12,6 +12,7 @@ from engine.documents.tasks import Document, StageTask
 from engine.errors import DocumentInvalid, ResourceExhausted
 from engine.service.context import Engine
 from engine.service.documents.processes import DocumentProcess
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +30,9 @@ def task_of(document: Document) -> StageTask:
     return StageTask(FETCH, {}, str(Path(document.path).parent), document)
 
 
-async def sniff(process: DocumentProcess, document: Document, *, timeout_s: float = 60) -> str:
+async def sniff(
+    process: DocumentProcess, document: Document, *, timeout_s: float = PATIENCE_S
+) -> str:
     task = task_of(document)
     done = await process.run(task, timeout_s=timeout_s, report=lambda _progress: None)
     return str(done["media_type"])
@@ -66,8 +69,8 @@ async def test_documents_that_are_read_leave_a_place_for_uploads(
     async with AsyncExitStack() as stack:
         for _ in range(engine.settings.document_processes):
             await sniff(await stack.enter_async_context(engine.documents.process("w")), document)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             done = await engine.documents.run(
-                "w", task_of(document), timeout_s=60, report=lambda _progress: None
+                "w", task_of(document), timeout_s=PATIENCE_S, report=lambda _progress: None
             )
     assert done["media_type"] == "text/markdown"

@@ -52,11 +52,11 @@ async def test_a_token_revoked_by_the_command_line_stops_working_within_two_seco
     engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, secret = await identity.create_token(engine, name="ci", workspace_id=None)
-    assert await identity.authenticate(engine, secret) is not None
     admin = await Engine.open(settings, serve=False)
+    assert await identity.authenticate(engine, secret) is not None
     await identity.revoke_token(admin, "ci")
-    await admin.close()
     assert await identity.authenticate(engine, secret) is not None, "the cache is in use"
+    await admin.close()
     later = time.monotonic() + 2.0
     monkeypatch.setattr("engine.service.context.time.monotonic", lambda: later)
     assert await identity.authenticate(engine, secret) is None

@@ -24,6 +24,7 @@ from engine.service.housekeeping import Housekeeping
 from engine.service.index_orders import NewIndex
 from tests.connectors.http_site import serving
 from tests.embeddings.service_site import KEY, Answer, EmbeddingSite, vectors_body
+from tests.patience import PATIENCE_S
 from tests.service.searching import make_index, rows_of
 from tests.service.steps import finished, until
 from tests.service.test_indexes import Shop
@@ -89,7 +90,7 @@ async def test_an_index_made_during_a_refresh_is_built_by_a_job(
     gate = threading.Event()
 
     def hold(body: dict[str, Any]) -> Answer:
-        gate.wait(30)
+        gate.wait(PATIENCE_S)
         return _passes(body)
 
     site.faults.append(hold)

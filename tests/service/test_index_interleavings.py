@@ -12,6 +12,7 @@ from engine import errors
 from engine.service import datasets, indexes, jobs
 from engine.service.context import Caller, Engine
 from engine.service.index_orders import NewIndex
+from tests.patience import PATIENCE_S
 from tests.service.conftest import WebServer
 from tests.service.searching import rows_of
 from tests.service.steps import new_caller, staged_files, until
@@ -125,7 +126,7 @@ async def test_no_search_meets_rows_of_another_version(own_engine: Engine, web: 
         for _ in left:
             await churn.step()
 
-    async with asyncio.timeout(300):
+    async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*(work() for _ in range(AT_ONCE)))
         await datasets.update_dataset(
             engine, churn.caller, churn.dataset_id, {"pinned_version": None}

@@ -17,6 +17,7 @@ from engine.service import datasets, jobs, uploads
 from engine.service.context import Caller, Engine
 from engine.service.jobs import Handler
 from engine.service.work import Work
+from tests.patience import PATIENCE_S
 from tests.service.steps import caller_of, finished, send_file, submit_dataset, until
 
 pytestmark = pytest.mark.anyio
@@ -137,7 +138,7 @@ async def test_a_heartbeat_keeps_the_lease_and_shows_progress(
         await work.commit(lambda _conn: None, to_result=lambda _: {})
 
     enter(handler)
-    lease_s = 0.3
+    lease_s = 1.5
     engine = await Engine.open(settings.model_copy(update={"job_lease_s": lease_s}))
     caller = await caller_of(engine)
     job = await submit(engine, caller)
@@ -176,7 +177,7 @@ async def test_work_whose_lease_was_taken_is_stopped(settings: Settings, enter: 
     await engine.db.write(job_store.requeue_owned, engine.owner)
     taken = await engine.db.write(job_store.lease, owner="other", lease_s=60, attempts_max=3)
     assert taken is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await stopped.wait()
     # The runner is still alive.
     noop = await jobs.enqueue(engine, caller, job_type="noop", payload={})

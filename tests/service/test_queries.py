@@ -31,6 +31,7 @@ from engine.service import queries, results
 from engine.service.context import Caller, Engine
 from engine.service.queries import QueryAnswer, QueryOptions, QuerySubmitted
 from engine.service.running import RunningQuery
+from tests.patience import PATIENCE_S
 from tests.service.steps import caller_of
 
 pytestmark = pytest.mark.anyio
@@ -310,7 +311,9 @@ async def test_a_cancellation_that_comes_too_late_changes_nothing(
     engine: Engine, caller: Caller, sql: str, kept: str
 ) -> None:
     go_on = threading.Event()
-    busy = asyncio.create_task(engine.db.write(lambda _: go_on.wait(20)))  # no one else can write
+    busy = asyncio.create_task(
+        engine.db.write(lambda _: go_on.wait(PATIENCE_S))
+    )  # no one else can write
     waiting = asyncio.create_task(ask(engine, caller, sql))
     await until(lambda: bool(engine.runs._tasks))
     run_id, (_, query) = next(iter(engine.runs._queries.items()))

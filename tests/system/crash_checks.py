@@ -15,10 +15,10 @@ from catalog.secret_store import Keyring
 from catalog.settings import Settings
 from catalog.store import workspaces as workspace_store
 from catalog.tables import dataset_files, results, uploads
+from tests.patience import PATIENCE_S
 from tests.system.crash_ledger import DatasetFact, Ledger, SavedQueryFact, State
 from tests.system.folders import files_now
 
-_SETTLE_S = 30
 _PAGE = 1000
 
 
@@ -61,7 +61,7 @@ class Checker:
                 assert client.get(f"/v1/results/{run['result_id']}?limit=0").status_code == 200
 
     def _check_jobs(self, client: httpx.Client) -> None:
-        until = time.monotonic() + _SETTLE_S
+        until = time.monotonic() + PATIENCE_S
         while unfinished := _get(client, "/v1/jobs?status=pending,running")["jobs"]:
             assert time.monotonic() < until, f"stuck: {unfinished}"
             time.sleep(0.05)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import httpx
 
+from tests.patience import PATIENCE_S
 from tests.server.running import TOKEN
 from tests.system.crash_ledger import (
     DatasetFact,
@@ -26,8 +27,6 @@ from tests.system.crash_ledger import (
 
 Step = Callable[["Api", Ledger, random.Random], None]
 
-_TIMEOUT_S = 60
-
 
 class Unexpected(Exception):
     """An answer that a healthy server never gives."""
@@ -38,7 +37,7 @@ class Api:
 
     def __init__(self, url: str) -> None:
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        self._client = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_S)
+        self._client = httpx.Client(base_url=url, headers=headers, timeout=PATIENCE_S)
 
     def call(self, method: str, path: str, status: int, **body: object) -> dict[str, object]:
         response = self._client.request(method, path, json=body or None)
@@ -259,7 +258,7 @@ class Writers:
     def join(self) -> None:
         """Wait until every writer has met the dead server."""
         for thread in self._threads:
-            thread.join(_TIMEOUT_S * 2)
+            thread.join(PATIENCE_S * 2)
             assert not thread.is_alive(), "a writer did not notice that the server is dead"
 
     def _write(self, url: str, step: Step, rng: random.Random) -> None:

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import httpx
 
 from tests.documents.markup_files import word_file
+from tests.patience import PATIENCE_S
 from tests.server.running import RunningServer
 
 CLIENTS = 4
@@ -23,8 +24,6 @@ COMMON = "tide"
 """A word of every document."""
 _HEADERS = {"x-organization-id": "1"}
 _ENTRIES_MAX = 8
-_TIMEOUT_S = 60
-_JOIN_S = 120
 _DONE_MAX = 12
 """Acknowledgements between two kills, at least: this many are not waited for."""
 _WAIT_S = 5.0
@@ -111,7 +110,7 @@ class Client:
     def work(self, server: RunningServer) -> None:
         """Go on until the server is dead."""
         with httpx.Client(
-            base_url=server.url, headers={**_HEADERS, **_bearer(server)}, timeout=_TIMEOUT_S
+            base_url=server.url, headers={**_HEADERS, **_bearer(server)}, timeout=PATIENCE_S
         ) as http:
             try:
                 while True:
@@ -200,7 +199,7 @@ class Watcher:
         """Look until the server is dead."""
         with (
             httpx.Client(
-                base_url=server.url, headers={**_HEADERS, **_bearer(server)}, timeout=_TIMEOUT_S
+                base_url=server.url, headers={**_HEADERS, **_bearer(server)}, timeout=PATIENCE_S
             ) as http,
             suppress(httpx.TransportError),
         ):
@@ -241,7 +240,7 @@ def work_until_killed(
     server.process.kill()
     server.process.wait()
     for thread in threads:
-        thread.join(_JOIN_S)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive(), "a client did not notice that the server is dead"
 
 

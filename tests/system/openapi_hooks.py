@@ -14,6 +14,7 @@ import httpx
 import schemathesis
 from schemathesis.generation.meta import TestPhase
 
+from tests.patience import PATIENCE_S
 from tests.system.api_document import INNER_NAMES, KINDS_OF_PATHS
 from tests.system.tenants import MAKERS, Tenant, fresh_name, index_path, make_index
 
@@ -38,7 +39,7 @@ def _tenant() -> Tenant:
     workspace_id = os.environ["FUZZED_WORKSPACE"]
     token = os.environ["FUZZED_TOKEN"]
     headers = {"Authorization": f"Bearer {token}", "X-Workspace-Id": workspace_id}
-    client = httpx.Client(base_url=os.environ["FUZZED_URL"], headers=headers, timeout=60)
+    client = httpx.Client(base_url=os.environ["FUZZED_URL"], headers=headers, timeout=PATIENCE_S)
     return Tenant(workspace_id, client)
 
 

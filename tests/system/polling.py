@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-T = TypeVar("T")
+from tests.patience import PATIENCE_S
 
-_PATIENCE_S = 30
+T = TypeVar("T")
 
 
 def wait_for(look: Callable[[], T | None], what: str) -> T:
     """Look again and again until something is there; returns it."""
-    until = time.monotonic() + _PATIENCE_S
+    until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
         if found := look():
             return found

@@ -18,9 +18,9 @@ import httpx
 from catalog.settings import Settings
 from engine.service import identity
 from engine.service.context import Engine
+from tests.patience import PATIENCE_S
 from tests.server.running import RunningServer, serving
 
-_SETTLE_S = 30
 _LISTINGS = (
     "/v1/files",
     "/v1/datasets?limit=1000",
@@ -125,7 +125,7 @@ def make_job(tenant: Tenant) -> str:
     name = fresh_name()
     body = {"label": name, "table_name": name, "source": {"sql": "SELECT 1 AS n"}, "async": True}
     job_id = str(tenant.call("POST", "/v1/datasets", json=body)["id"])
-    until = time.monotonic() + _SETTLE_S
+    until = time.monotonic() + PATIENCE_S
     while tenant.call("GET", f"/v1/jobs/{job_id}")["status"] != "succeeded":
         assert time.monotonic() < until
         time.sleep(0.02)

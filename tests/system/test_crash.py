@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.server.running import RunningServer, server_command, server_environment, serving
 from tests.system.crash_checks import Checker, check_secret_values, wait_for_clean_blobs
 from tests.system.crash_ledger import Ledger
@@ -18,7 +19,6 @@ from tests.system.crash_writers import Writers, seeded
 
 pytestmark = [pytest.mark.crash, pytest.mark.system]
 
-_CHILDREN_END_S = 10
 _SURPRISE = re.compile(r'"exception"|Traceback|panicked')
 # A job is killed with its server more often here than in the worst of lives.
 _SETTINGS = {"JOB_ATTEMPTS_MAX": 100, "JOB_POLL_S": 0.1}
@@ -47,7 +47,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_half_visible(
         collecting = _restarted(data_dir, BLOB_GRACE_S=1, BLOB_GC_INTERVAL_S=1)
         with collecting as server, server.client() as client:
             checker.check(client)
-            wait_for_clean_blobs(data_dir, timeout_s=60)
+            wait_for_clean_blobs(data_dir, timeout_s=PATIENCE_S)
             checker.check(client, whole=True)
         check_secret_values(ledger, data_dir)
     finally:
@@ -72,7 +72,7 @@ def _kill(server: RunningServer) -> None:
     assert children
     server.process.kill()
     server.process.wait()
-    _, alive = psutil.wait_procs(children, timeout=_CHILDREN_END_S)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE_S)
     assert not alive, f"outlived the server: {alive}"
 
 

@@ -20,6 +20,7 @@ from catalog.document_tables import document_entries, document_files, document_s
 from catalog.garbage import collect_garbage
 from catalog.settings import Settings
 from catalog.tables import jobs
+from tests.patience import PATIENCE_S
 from tests.server.running import RunningServer, serving
 from tests.system.document_clients import (
     CLIENTS,
@@ -47,7 +48,6 @@ _SETTINGS: dict[str, object] = {
     "WORKERS": 1,
 }
 _STEPS = ["fetch-entry", "ocr", "figure-linking", "chunking", "embedding", "registration"]
-_SETTLED_S = 60
 _PAGE = 100
 _ROWS_MAX = 100_000
 
@@ -167,7 +167,7 @@ def _uploaded(fact: Fact, entry: dict[str, Any]) -> Content | None:
 
 def _settled(http: httpx.Client, dataset_id: int) -> list[dict[str, Any]]:
     """Wait until no entry is on its way, and no job is left."""
-    until = time.monotonic() + _SETTLED_S
+    until = time.monotonic() + PATIENCE_S
     while True:
         entries = _listed(http, dataset_id)
         unfinished = http.get("/v1/jobs?status=pending,running").json()["jobs"]

@@ -18,6 +18,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.server.running import RunningServer
 from tests.system.conftest import StartServer
 from tests.system.hostile import HOST, WRITES
@@ -27,7 +28,6 @@ pytestmark = pytest.mark.system
 
 _CALLS = "open,openat,openat2,creat,connect,execve,rename,renameat,renameat2,unlink,unlinkat"
 _CALLS += ",mkdir,mkdirat,symlink,symlinkat,link,linkat,truncate"
-_ATTACH_TIMEOUT_S = 20
 # `12 openat(AT_FDCWD, "path", FLAGS) = 3`; the second half of an interrupted call names no path.
 _CALL = re.compile(r"^\d+ +(\w+)\((.*)$")
 _PATH = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -134,7 +134,7 @@ def _traced(server: RunningServer, trace: Path) -> Iterator[None]:
         yield
     finally:
         tracer.send_signal(signal.SIGINT)
-        tracer.communicate(timeout=_ATTACH_TIMEOUT_S)
+        tracer.communicate(timeout=PATIENCE_S)
 
 
 def _calls(trace: str) -> Iterator[tuple[str, str, str]]:

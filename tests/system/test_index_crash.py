@@ -18,6 +18,7 @@ from catalog.database import Database
 from catalog.garbage import collect_garbage
 from catalog.index_tables import index_files
 from catalog.settings import Settings
+from tests.patience import PATIENCE_S
 from tests.server.running import RunningServer, serving
 from tests.service.searching import WORDS
 
@@ -46,7 +47,6 @@ _WORDS = [
     "leather",
 ]
 _SETTINGS = {"JOB_POLL_S": 0.1, "JOB_RETRY_S": 0, "JOB_ATTEMPTS_MAX": 1000, "RATE_LIMIT": 0}
-_SETTLED_S = 60
 _ORDERS_MAX = 3
 
 
@@ -106,7 +106,7 @@ class Orders:
         found = self.listed(client)
         for name in self.acknowledged:
             assert found[name]["status"] == "ready", found[name]
-        until = time.monotonic() + _SETTLED_S
+        until = time.monotonic() + PATIENCE_S
         while any(each["status"] != "ready" for each in found.values()):
             assert time.monotonic() < until, found
             time.sleep(0.05)

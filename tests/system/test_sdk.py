@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.server.running import TOKEN
 from tests.system.conftest import StartServer
 
@@ -22,8 +23,6 @@ pytestmark = pytest.mark.system
 VERSIONS = ("0.0.1", "0.2.0", "0.4.1")
 _ROOT = Path(__file__).parents[2]
 _SDK = Path(__file__).parent / "sdk"
-_RUN_TIMEOUT_S = 120
-_INSTALL_TIMEOUT_S = 300
 
 # A table of each kind of column, one with values that cannot be kept, one that cannot be read.
 _TABLES = """
@@ -59,7 +58,7 @@ def sdk_python(version: str) -> Path:
             [*uv, "venv", "--clear", "--python", sys.executable, str(environment)],
             [*uv, "pip", "install", "--python", str(python), "--requirement", str(requirements)],
         ):
-            subprocess.run(command, check=True, timeout=_INSTALL_TIMEOUT_S)
+            subprocess.run(command, check=True, timeout=PATIENCE_S)
         stamp.write_text(wanted)
     return python
 
@@ -82,7 +81,7 @@ def outcomes(
     program = [str(sdk_python(request.param)), "-m", "tests.system.sdk.run_checks"]
     command = [*program, server.url, TOKEN, request.param, str(duckdb_path)]
     finished = subprocess.run(
-        command, cwd=_ROOT, capture_output=True, text=True, timeout=_RUN_TIMEOUT_S, check=False
+        command, cwd=_ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert finished.returncode == 0, finished.stderr
     lines = map(json.loads, finished.stdout.splitlines())

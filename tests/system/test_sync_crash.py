@@ -44,6 +44,7 @@ from catalog.tables import (
     results,
     uploads,
 )
+from tests.patience import PATIENCE_S
 from tests.server.running import TOKEN, RunningServer, server_command, server_environment
 from tests.service.remote import postgres_config
 from tests.system.crash_checks import stored_keys
@@ -58,9 +59,6 @@ DUCK = ("duck.main.changed", "duck.main.rewritten", "duck.main.grown")
 PG = ("pg.public.changed", "pg.public.grown")
 TABLES = DUCK + PG
 
-_ANSWER_S = 30
-_END_S = 10
-_READY_S = 30
 _AIM_S = 4
 _SURPRISE = re.compile(r'"exception"|Traceback|panicked')
 # What a purge does to a sync under way, and to a refresh that has just read the table.
@@ -349,7 +347,7 @@ class Clients:
     def join(self) -> None:
         self._is_over.set()
         for thread in self._threads:
-            thread.join(2 * _ANSWER_S)
+            thread.join(2 * PATIENCE_S)
             assert not thread.is_alive(), "a client did not notice that the server is dead"
 
     def _work(self, server: RunningServer, steps: tuple[Step, ...], rng: random.Random) -> None:
@@ -359,7 +357,9 @@ class Clients:
                 try:
                     step(self._world, client, rng)
                 except httpx.TransportError as error:
-                    if isinstance(error, httpx.TimeoutException) or not self._is_over.wait(_END_S):
+                    if isinstance(error, httpx.TimeoutException) or not self._is_over.wait(
+                        PATIENCE_S
+                    ):
                         self._world.surprises.append(f"{step.__name__}: {error!r}")
                     return
                 except Exception as error:  # noqa: BLE001 - a thread has nobody above it
@@ -369,7 +369,7 @@ class Clients:
 
 def client_of(server: RunningServer) -> httpx.Client:
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    return httpx.Client(base_url=server.url, headers=headers, timeout=_ANSWER_S)
+    return httpx.Client(base_url=server.url, headers=headers, timeout=PATIENCE_S)
 
 
 # Moments
@@ -469,7 +469,7 @@ class Spare:
     def running(self) -> Iterator[RunningServer]:
         """Start, be ready in time, and log no surprise."""
         self.let_go()
-        assert self._is_ready.wait(_READY_S), "the server did not start in time"
+        assert self._is_ready.wait(PATIENCE_S), "the server did not start in time"
         assert self._ports, "".join(self._log)
         try:
             yield RunningServer(self.process, f"http://127.0.0.1:{self._ports[0]}", self._log)
@@ -504,7 +504,7 @@ def kill(process: subprocess.Popen[str]) -> None:
     alive = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.wait()
-    until = time.monotonic() + _END_S
+    until = time.monotonic() + PATIENCE_S
     while alive := [each for each in alive if _is_alive(each)]:
         assert time.monotonic() < until, f"outlived the server: {alive}"
         time.sleep(0.002)
@@ -575,7 +575,7 @@ class Checker:
 
     def _check_jobs(self, client: httpx.Client) -> None:
         """Those that were running go on, and all of them end."""
-        until = time.monotonic() + _ANSWER_S
+        until = time.monotonic() + PATIENCE_S
         while left := client.get("/v1/jobs?status=pending,running").json()["jobs"]:
             assert time.monotonic() < until, f"stuck: {left}"
             time.sleep(0.02)

@@ -9,6 +9,7 @@ import httpx
 import jsonschema_rs
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.system.api_document import DOCUMENT, GATEWAY_PREFIX, GUARDED, IN_WORKSPACE, Operation
 from tests.system.tenants import (
     UNKNOWN,
@@ -21,7 +22,6 @@ from tests.system.tenants import (
 
 pytestmark = pytest.mark.system
 
-_SETTLE_S = 30
 over_guarded = pytest.mark.parametrize("operation", GUARDED, ids=lambda op: op.name)
 over_workspace_operations = pytest.mark.parametrize(
     "operation", IN_WORKSPACE, ids=lambda op: op.name
@@ -203,7 +203,7 @@ def test_an_asynchronous_query_reads_no_foreign_table(world: World, foreign_name
 
 
 def settled(tenant: Tenant, run_id: str) -> Any:
-    until = time.monotonic() + _SETTLE_S
+    until = time.monotonic() + PATIENCE_S
     while (run := tenant.call("GET", f"/v1/query-runs/{run_id}"))["status"] == "running":
         assert time.monotonic() < until
         time.sleep(0.02)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.workers.frames import Kind, frame
 from engine.workers.tasks import QueryTask, ScanMode, dump_task
+from tests.patience import PATIENCE_S
 
 # A worker in which nothing can be sent any more once a task has begun.
 _POOR = """
@@ -46,7 +47,7 @@ def test_a_worker_without_memory_for_its_last_words_aborts(tmp_path: Path) -> No
             pass_fds=[theirs.fileno()],
         )
         theirs.close()
-        ours.settimeout(30)
+        ours.settimeout(PATIENCE_S)
         assert ours.recv(5)[0] == Kind.READY
         ours.sendall(frame(Kind.TASK, dump_task(task)))
-        assert worker.wait(30) == -signal.SIGABRT
+        assert worker.wait(PATIENCE_S) == -signal.SIGABRT

@@ -17,11 +17,12 @@ from engine.workers.frames import Kind
 from engine.workers.pool import WorkerPool
 from engine.workers.shape import query_shape
 from engine.workers.tasks import QueryTask, ScanMode, Task
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
 ENDLESS = "SELECT count(*) FROM generate_series(1, 1000000000000) WHERE value % 7 = -1"
-LIMITS = Limits(timeout_s=30.0, memory_bytes=1 << 30)
+LIMITS = Limits(timeout_s=PATIENCE_S, memory_bytes=1 << 30)
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ async def test_a_dead_zygote_is_replaced_at_once(pool: WorkerPool[Task]) -> None
     os.kill(zygote.pid, signal.SIGKILL)
     with contextlib.suppress(EngineError):  # its last workers die with it, this one perhaps
         await ask(pool, "SELECT 1")
-    assert await asyncio.wait_for(ask(pool, "SELECT 1"), 15) == b"[1]"
+    assert await asyncio.wait_for(ask(pool, "SELECT 1"), PATIENCE_S) == b"[1]"
 
 
 async def test_killed_workers_are_replaced(pool: WorkerPool[Task]) -> None:

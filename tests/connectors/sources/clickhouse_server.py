@@ -29,6 +29,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from typing_extensions import override
 
+from tests.patience import PATIENCE_S
+
 PASSWORDS = {"default": "", "analyst": "pa:ss 'wörd'"}
 TOKEN = "eyJ0b2tlbiI.of-a-test"
 TAG = "abcdefghijklmnop"
@@ -183,7 +185,10 @@ class Server:
         import httpx
 
         answer = httpx.post(
-            f"http://127.0.0.1:{self.port}/", content=sql.encode(), trust_env=False, timeout=60
+            f"http://127.0.0.1:{self.port}/",
+            content=sql.encode(),
+            trust_env=False,
+            timeout=PATIENCE_S,
         )
         assert answer.status_code == 200, answer.text
         return answer.text
@@ -227,7 +232,7 @@ def running(folder: Path) -> Iterator[Server]:
         yield Server(int(port), int(tls_port), certificate)
     finally:
         process.stdin.close()
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE_S)
         process.stdout.close()
         shutil.rmtree(folder / "clickhouse", ignore_errors=True)
 

@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 from connectors.drivers import load_driver
+from tests.patience import PATIENCE_S
 
-START_TIMEOUT_S = 60
 _SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin:/usr/libexec"
 
 
@@ -125,7 +125,7 @@ def _running(command: Sequence[str], server: MariaDB, folder: Path) -> Iterator[
     finally:
         process.terminate()
         try:
-            process.wait(START_TIMEOUT_S)
+            process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -133,7 +133,7 @@ def _running(command: Sequence[str], server: MariaDB, folder: Path) -> Iterator[
 
 def _wait(server: MariaDB, process: "subprocess.Popen[bytes]", log: Path) -> None:
     """Wait until the administrator can log in."""
-    give_up = time.monotonic() + START_TIMEOUT_S
+    give_up = time.monotonic() + PATIENCE_S
     while True:
         try:
             server.connect().close()

@@ -19,14 +19,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE_S
+
 PASSWORD = "correct horse"
 TOKEN = "a-token-that-is-let-in"
 DATABASE = "SALES"
 
 _FOLDER = Path(__file__).parent
 _ENVIRONMENT = Path(__file__).parents[3] / ".venv-fakesnow"
-_INSTALL_TIMEOUT_S = 300
-_STOP_TIMEOUT_S = 30
 _LOGIN_PATH = "/session/v1/login-request"
 _LOGINS_PATH = "/logins"
 # What Snowflake answers to a wrong password, with status 200.
@@ -95,7 +95,7 @@ def fake_snowflake() -> Iterator[FakeSnowflake]:
             yield FakeSnowflake(int(process.stdout.readline()))
         finally:
             process.stdin.close()
-            process.wait(_STOP_TIMEOUT_S)
+            process.wait(PATIENCE_S)
 
 
 @lru_cache
@@ -115,7 +115,7 @@ def _fakesnow_python() -> Path:
             [*uv, "venv", "--clear", "--python", sys.executable, str(_ENVIRONMENT)],
             [*uv, "pip", "install", "--python", str(python), "--requirement", str(requirements)],
         ):
-            subprocess.run(command, check=True, timeout=_INSTALL_TIMEOUT_S)
+            subprocess.run(command, check=True, timeout=PATIENCE_S)
         stamp.write_text(wanted)
     return python
 

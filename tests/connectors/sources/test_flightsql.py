@@ -57,6 +57,7 @@ from tests.connectors.sources.flightsql_server import (
     State,
     running,
 )
+from tests.patience import PATIENCE_S
 
 CATALOG, SCHEMA = "lake", "sho\"p 'ö"
 FULL = "full \"ö'`\\ 100%_"
@@ -816,7 +817,7 @@ def free_port() -> int:
 
 
 def wait_for(uri: str, process: "subprocess.Popen[bytes]") -> None:
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + PATIENCE_S
     while process.poll() is None and time.monotonic() < give_up:
         with fl.FlightClient(uri) as client:
             try:

@@ -9,9 +9,10 @@ from typing import Any
 
 import hotdata
 
+from tests.patience import PATIENCE_S
+
 FIRST = "0.0.1"
 _POLL_S = 0.02
-_POLL_TIMEOUT_S = 30
 
 CARS = b"name,mpg,year\nvolvo,21.5,1970\nfiat,29.0,1974\nsaab,,1978\n"
 
@@ -131,7 +132,7 @@ class User:
 
 def until(look: Callable[[], Any], is_over: Callable[[Any], bool]) -> Any:
     """Look again and again until it is over; return the last look."""
-    deadline = time.monotonic() + _POLL_TIMEOUT_S
+    deadline = time.monotonic() + PATIENCE_S
     while not is_over(seen := look()):
         assert time.monotonic() < deadline, f"still {seen.status}"
         time.sleep(_POLL_S)
