@@ -6,9 +6,11 @@ most ``drain_timeout_s``), and only then stops listening.
 """
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from socket import socket
 from types import FrameType
 
@@ -59,8 +61,8 @@ _log = structlog.get_logger()
 def create_app(settings: Settings) -> FastAPI:
     """Build the ASGI application; its lifespan opens and closes the engine.
 
-    ``app.state.door`` is the ``Door`` of the requests; ``document`` and ``data_document`` are the API
-    documents of ``/v1`` and ``/api/v1``.
+    ``app.state.door`` is the ``Door`` of the requests; ``document`` and ``data_document`` make the API
+    documents of ``/v1`` and ``/api/v1``: bytes of JSON, made when somebody asks first.
     """
     door = Door(settings)
 
@@ -90,7 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
     # Found first and without FastAPI's own layers, which cost as much as the rest of the door.
     app.router.routes.insert(0, HotRoute("/v1/query", run_query, methods=["POST"]))
     app.state.door = door
-    app.state.document = orjson.dumps(build_document(app, version=release()))
+    app.state.document = cache(lambda: orjson.dumps(build_document(app, version=release())))
     app.state.data_document = data_api.state.document
     return app
 
@@ -148,6 +150,8 @@ class DrainingServer(uvicorn.Server):
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             ports = await self._doors.open(host)
+            # What is here now stays: no collection walks through it, nor does the end of the process.
+            gc.freeze()
             _log.info("server.ready", host=host, port=port, **ports)
 
     @override

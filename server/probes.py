@@ -82,7 +82,7 @@ async def get_metrics(request: Request) -> Response:
 @router.get("/openapi.json", include_in_schema=False)
 async def get_document(request: Request) -> Response:
     """Serve the API document."""
-    return Response(request.app.state.document, media_type="application/json")
+    return Response(request.app.state.document(), media_type="application/json")
 
 
 @router.get("/docs", include_in_schema=False)

@@ -47,7 +47,7 @@ def routes(tmp_path: Path) -> set[str]:
     app = create_app(Settings(data_dir=tmp_path))
     return {
         f"{verb.upper()} {prefix}{path}"
-        for prefix, document in (("", app.state.document), ("/api/v1", app.state.data_document))
+        for prefix, document in (("", app.state.document()), ("/api/v1", app.state.data_document()))
         for path, verbs in orjson.loads(document)["paths"].items()
         for verb in verbs
     }

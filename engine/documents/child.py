@@ -5,10 +5,6 @@ It is a fresh fork for every document: one that harms its process harms nothing 
 
 import importlib
 import socket
-import sys
-from importlib.abc import MetaPathFinder
-
-from typing_extensions import override
 
 from engine.documents.scans import ocr
 from engine.documents.stages import run_stage
@@ -32,16 +28,6 @@ _READERS = (
 )
 
 
-class _WithoutPandas(MetaPathFinder):
-    """pyarrow looks for pandas at the first array of a process, which takes a third of a second."""
-
-    @override
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        if fullname == "pandas":
-            raise ModuleNotFoundError(fullname)
-
-
-sys.meta_path.insert(0, _WithoutPandas())
 for _name in _READERS:
     importlib.import_module(f"engine.documents.{_name}")
 wordllama_local.load()

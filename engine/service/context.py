@@ -223,7 +223,7 @@ class Engine:
         self.sources = WorkerPool(source_shape(self.settings), self._folder.path)
         for pool in (self.pool, self.sources):
             self._stack.push_async_callback(pool.close)
-        await asyncio.gather(self.pool.start(), self.sources.start())
+        await self.pool.start()
         self.documents = DocumentProcesses(self.settings, self._folder.path, self.blobs)
         self._stack.push_async_callback(self.documents.close)
         self.syncs = SyncBoard()

@@ -55,10 +55,14 @@ class WorkerPool(Generic[TaskT]):
         self._closed = False
 
     async def start(self) -> None:
-        """Fork the warm workers; return when the first is ready."""
+        """Fork the warm workers; return when the first is ready. Else the first task does, and waits."""
         await self._start_worker()
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._ticker is None:
+            self._ticker = asyncio.create_task(self._tick())
         self._fill()
-        self._ticker = asyncio.create_task(self._tick())
 
     async def close(self) -> None:
         """End every worker; waiting queries are refused."""
@@ -153,7 +157,7 @@ class WorkerPool(Generic[TaskT]):
                 self._take(worker, workspace_id)
                 return worker
         waiter = self._room.enter(workspace_id)
-        self._fill()
+        self._begin()
         try:
             async with asyncio.timeout(wait_s):
                 return await waiter

@@ -35,6 +35,16 @@ _CHILDREN = {
 _OF_DRIVERS = ("/etc", "/usr/share", "/run", "/var/run", "/proc", "/sys", "/dev")
 
 
+class _Without:
+    """Finds no module that libraries import only when it is there: they take as long as all the others."""
+
+    _names = frozenset({"pandas", "polars", "rich"})
+
+    def find_spec(self, fullname: str, _path: object, _target: object = None, /) -> None:
+        if fullname in self._names:
+            raise ModuleNotFoundError(fullname)
+
+
 def main() -> None:
     """Run: ``python -m engine.workers.zygote CONTROL_FD DATA_FOLDER query|source|document [READABLE…]``.
 
@@ -60,6 +70,7 @@ def main() -> None:
         writable=[*written, Path("/dev/null")],
         sockets=kind == "source",
     )
+    sys.meta_path.insert(0, _Without())
     child = importlib.import_module(_CHILDREN[kind])  # inside the walls, on purpose
     gc.collect()
     gc.freeze()  # pages shared with the workers stay shared

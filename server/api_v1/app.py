@@ -1,6 +1,7 @@
 """The Data API as an application that the server mounts."""
 
 import re
+from functools import cache
 from typing import Any
 
 import orjson
@@ -48,11 +49,11 @@ def create_data_api(door: Door) -> FastAPI:
     for part in (search, uploads, entries, datasets, pipelines, health):
         app.include_router(part.router)
     app.state.door = door
-    document = app.state.document = orjson.dumps(_document(app))
+    app.state.document = cache(lambda: orjson.dumps(_document(app)))
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
-        return Response(document, media_type="application/json")
+        return Response(app.state.document(), media_type="application/json")
 
     return app
 

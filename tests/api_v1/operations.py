@@ -13,7 +13,7 @@ from catalog.settings import Settings
 from server.app import create_app
 
 DOCUMENT: dict[str, Any] = orjson.loads(
-    create_app(Settings(data_dir=Path("unused"))).state.data_document
+    create_app(Settings(data_dir=Path("unused"))).state.data_document()
 )
 _CHUNK = {"chunk_text": "A chunk of a narwhal", "chunk_index": 9}
 _DEFINITION = {"schema_id": "s", "version": "v1", "original": {}, "processed": {}}

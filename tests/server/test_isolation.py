@@ -16,7 +16,7 @@ from tests.server.running import serving
 pytestmark = pytest.mark.system
 
 DOCUMENT: dict[str, Any] = orjson.loads(
-    create_app(Settings(data_dir=Path("unused"))).state.document
+    create_app(Settings(data_dir=Path("unused"))).state.document()
 )
 KINDS = {
     "/v1/results/": "result",

@@ -14,7 +14,7 @@ from server.app import create_app
 from tests.server.running import RunningServer
 
 DOCUMENT: dict[str, Any] = orjson.loads(
-    create_app(Settings(data_dir=Path("unused"))).state.document
+    create_app(Settings(data_dir=Path("unused"))).state.document()
 )
 OPEN = {"/health", "/metrics", "/v1/auth/jwt"}
 

@@ -76,7 +76,7 @@ def build_app() -> FastAPI:
 
 
 APP = build_app()
-DOCUMENT: dict[str, Any] = orjson.loads(APP.state.document)
+DOCUMENT: dict[str, Any] = orjson.loads(APP.state.document())
 OPERATIONS = tuple(
     Operation(method.upper(), path, document)
     for path, methods in DOCUMENT["paths"].items()

@@ -1,6 +1,5 @@
 """Waiting is bounded and fair, and a refusal leaves nothing behind."""
 
-
 import pytest
 
 from engine.errors import Overloaded, Unavailable
