@@ -31,7 +31,7 @@ from semantic_text_splitter import MarkdownSplitter
 
 from bench.common import Report, Row, at_most, main, median_ratio, percentile
 from bench.http_load import Sample, load
-from bench.made_documents import PAGES, scan, sentence, text_pdf
+from bench.made_documents import scan, sentence, text_pdf
 from bench.service import TOKEN, Service, post_request, query_request, serving
 from engine.documents.chunks.chunking import chunk_text
 from engine.documents.content import Source
@@ -61,6 +61,7 @@ class Sizes:
     """How much is measured."""
 
     documents: int
+    pages: int
     chunks: int
     rounds: int
     seconds: float
@@ -114,7 +115,8 @@ class Api:
 
 
 def add_arguments(arguments: argparse.ArgumentParser) -> None:
-    arguments.add_argument("--documents", type=int, default=40, help=f"PDFs of {PAGES} pages")
+    arguments.add_argument("--documents", type=int, default=40, help="PDFs")
+    arguments.add_argument("--pages", type=int, default=20, help="of each")
     arguments.add_argument("--chunks", type=int, default=100_000)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--seconds", type=float, default=2.0, help="of one round of one target")
@@ -123,7 +125,7 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Report:
     sizes = Sizes(**{name: getattr(arguments, name) for name in Sizes.__annotations__})
     if arguments.quick:
-        sizes = Sizes(2, 2_000, rounds=1, seconds=0.05)
+        sizes = Sizes(2, 2, 2_000, rounds=1, seconds=0.05)
     report = Report("documents", vars(sizes))
     with serving(arguments.out) as service:
         api = Api(service)
@@ -141,9 +143,12 @@ def _measure_pipeline(api: Api, sizes: Sizes, report: Report) -> None:
         "libraries, bare, no tables": [],
         "our readers, one process": [],
     }
-    _run_pipeline(api, "warm", [text_pdf(0)])
+    _run_pipeline(api, "warm", [text_pdf(0, sizes.pages)])
     for number in range(sizes.rounds):
-        files = [text_pdf(number * sizes.documents + each) for each in range(sizes.documents)]
+        files = [
+            text_pdf(number * sizes.documents + each, sizes.pages)
+            for each in range(sizes.documents)
+        ]
         texts_s, tables_s = sum(map(_read_bare, files)), sum(map(_find_tables_bare, files))
         took = {
             "libraries, bare": texts_s + tables_s,

@@ -4,7 +4,6 @@ import numpy as np
 from fpdf import FPDF
 from PIL import Image, ImageDraw, ImageFont
 
-PAGES = 20
 _WORDS = [
     "river",
     "mountain",
@@ -45,17 +44,17 @@ _WORDS = [
 ]
 
 
-def text_pdf(seed: int) -> bytes:
-    """Write a PDF of 20 pages of text with headings; the same seed makes the same text."""
+def text_pdf(seed: int, pages: int) -> bytes:
+    """Write a PDF of text with headings; the same seed makes the same text."""
     pdf = FPDF()
-    for page in range(PAGES):
+    for page in range(pages):
         pdf.add_page()
         pdf.set_font("helvetica", "B", 15)
-        title = f"{page + 1}. {sentence(seed * PAGES + page, 4).capitalize()}"
+        title = f"{page + 1}. {sentence(seed * pages + page, 4).capitalize()}"
         pdf.cell(0, 10, title, new_x="LMARGIN", new_y="NEXT")
         pdf.set_font("helvetica", size=10)
         for paragraph in range(6):
-            text = sentence((seed * PAGES + page) * 10 + paragraph, 80)
+            text = sentence((seed * pages + page) * 10 + paragraph, 80)
             pdf.multi_cell(0, 5, f"{text}.", new_x="LMARGIN", new_y="NEXT")
             pdf.ln(3)
     return bytes(pdf.output())

@@ -37,7 +37,7 @@ class Forker:
         self._reader: asyncio.Task[None] | None = None
         self._requests: dict[int, asyncio.Future[int]] = {}
         self._number = 0
-        self._statuses: dict[int, asyncio.Future[int]] = {}
+        self._statuses: dict[int, asyncio.Future[int | None]] = {}
         self._lock = asyncio.Lock()
         self.walls: tuple[str, ...] = ()
 
@@ -69,7 +69,7 @@ class Forker:
             self._requests.pop(number, None)
 
     async def exit_status(self, pid: int) -> int | None:
-        """Wait a moment for the end of a worker: its exit code, negative for a signal."""
+        """Wait a moment for the end of a worker: its exit code, negative for a signal, None if nobody knows."""
         future = self._statuses.get(pid)
         if future is None:
             return None
@@ -145,6 +145,9 @@ class Forker:
             for reply in self._requests.values():
                 if not reply.done():
                     reply.set_exception(RuntimeError("The worker zygote has ended."))
+            for status in self._statuses.values():  # its workers end with it, and nobody hears how
+                if not status.done():
+                    status.set_result(None)
 
     def _hear(self, event: dict[str, Any]) -> None:
         if "status" in event:

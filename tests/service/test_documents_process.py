@@ -2,7 +2,9 @@
 
 import asyncio
 import hashlib
+import os
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,13 +55,15 @@ async def test_a_process_is_kept_until_it_is_let_go(engine: Engine, document: Do
 
 async def test_after_a_failure_there_is_a_new_process(engine: Engine, document: Document) -> None:
     other = Document(document.path, document.file_name, "", "0" * 64)
+    endless = Path(document.path).with_name("endless")
+    os.mkfifo(endless)  # whoever reads it waits for a writer, and nobody writes
     pool = await engine.documents.pool()
     async with engine.documents.process("w") as process:
         with pytest.raises(DocumentInvalid, match="SHA-256"):
             await sniff(process, other)
         assert pool.counts["busy"] == 0
         with pytest.raises(ResourceExhausted, match="longer than its limit"):
-            await sniff(process, document, timeout_s=0)
+            await sniff(process, replace(document, path=str(endless)), timeout_s=0.5)
         assert await sniff(process, document) == "text/markdown"
 
 

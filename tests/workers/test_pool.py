@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from catalog.settings import Settings
@@ -31,16 +32,25 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def pool(tmp_path: Path) -> AsyncIterator[WorkerPool[Task]]:
+async def waiting_pool(tmp_path: Path) -> AsyncIterator[WorkerPool[Task]]:
     for name in ("blobs", "staging", "spill"):
         (tmp_path / name).mkdir()
     settings = Settings(
-        data_dir=tmp_path, workers=2, workers_max=2, query_queue_max=2, query_queue_wait_s=20
+        data_dir=tmp_path,
+        workers=2,
+        workers_max=2,
+        query_queue_max=2,
+        query_queue_wait_s=PATIENCE_S,
     )
     made = WorkerPool(query_shape(settings), tmp_path)
-    await made.start()
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def pool(waiting_pool: WorkerPool[Task]) -> WorkerPool[Task]:
+    await waiting_pool.start()
+    return waiting_pool
 
 
 def task(sql: str) -> QueryTask:
@@ -89,6 +99,25 @@ async def test_a_full_queue_refuses_one_workspace_and_harms_nobody(pool: WorkerP
     await holding
     assert await asyncio.gather(*waiting) == [b"[1]", b"[1]"]
     assert await ask(pool, "SELECT 1", "b") == b"[1]"
+
+
+async def test_a_pool_that_was_not_started_starts_with_its_first_tasks(
+    waiting_pool: WorkerPool[Task],
+) -> None:
+    assert waiting_pool._forker._process is None
+    assert await asyncio.gather(*(ask(waiting_pool, f"SELECT {n}") for n in (1, 2))) == [
+        b"[1]",
+        b"[2]",
+    ]
+
+
+async def test_workers_import_nothing_that_nobody_uses(pool: WorkerPool[Task]) -> None:
+    assert await ask(pool, "SELECT 1") == b"[1]"
+    zygote = pool._forker._process
+    assert zygote is not None
+    loaded = {each.path for each in psutil.Process(zygote.pid).memory_maps()}
+    assert [path for path in loaded if "/datafusion/" in path]
+    assert not [path for path in loaded if "/pandas/" in path or "polars" in path]
 
 
 async def test_a_dead_zygote_is_replaced_at_once(pool: WorkerPool[Task]) -> None:
