@@ -4,7 +4,7 @@
 UV_VERSION := 0.13.8
 UV := .tools/uv-$(UV_VERSION)/bin/uv
 # Certificates come from the system's store, so that a company's own authority is trusted.
-# Compiled at once: workers, which may write nothing, would compile what they import at each start.
+# Compiled here: workers, which may write nothing, would compile what they import at each start.
 SYNC := UV_SYSTEM_CERTS=1 UV_COMPILE_BYTECODE=1 $(UV) sync --frozen --no-default-groups --inexact
 PYTEST_WORKERS ?= 2
 

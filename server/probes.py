@@ -4,6 +4,7 @@ None needs a token, and none tells anything about a workspace. The page is one f
 references to other hosts, so that it works on a closed network.
 """
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,9 @@ async def get_metrics(request: Request) -> Response:
 @router.get("/openapi.json", include_in_schema=False)
 async def get_document(request: Request) -> Response:
     """Serve the API document."""
-    return Response(request.app.state.document(), media_type="application/json")
+    return Response(
+        await asyncio.to_thread(request.app.state.document), media_type="application/json"
+    )
 
 
 @router.get("/docs", include_in_schema=False)

@@ -37,7 +37,7 @@ class Forker:
         self._reader: asyncio.Task[None] | None = None
         self._requests: dict[int, asyncio.Future[int]] = {}
         self._number = 0
-        self._statuses: dict[int, asyncio.Future[int | None]] = {}
+        self._statuses: dict[int, asyncio.Future[int]] = {}
         self._lock = asyncio.Lock()
         self.walls: tuple[str, ...] = ()
 
@@ -69,7 +69,7 @@ class Forker:
             self._requests.pop(number, None)
 
     async def exit_status(self, pid: int) -> int | None:
-        """Wait a moment for the end of a worker: its exit code, negative for a signal, None if nobody knows."""
+        """Wait a moment for the end of a worker: its exit code, negative for a signal."""
         future = self._statuses.get(pid)
         if future is None:
             return None
@@ -98,26 +98,11 @@ class Forker:
             return self._control
         await self._stop()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *(
-                    "-P",
-                    "-m",
-                    "engine.workers.zygote",
-                    str(theirs.fileno()),
-                    str(self._data_folder),
-                    self._child,
-                    *self._readable,
-                ),
-                pass_fds=[theirs.fileno()],
-                stdin=asyncio.subprocess.DEVNULL,
-                env=_environment(),
-                cwd=self._data_folder,
-            )
         ours.setblocking(False)
         loop = asyncio.get_running_loop()
         try:
+            with theirs:
+                self._process = await self._start(theirs)
             async with asyncio.timeout(_START_TIMEOUT_S):
                 hello = await loop.sock_recv(ours, _MESSAGE_BYTES)
         except BaseException:
@@ -132,6 +117,17 @@ class Forker:
         self._reader = asyncio.create_task(self._read(ours))
         return ours
 
+    async def _start(self, control: socket.socket) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-P", "-m", "engine.workers.zygote"),
+            *(str(control.fileno()), str(self._data_folder), self._child, *self._readable),
+            pass_fds=[control.fileno()],
+            stdin=asyncio.subprocess.DEVNULL,
+            env=_environment(),
+            cwd=self._data_folder,
+        )
+
     async def _read(self, control: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         try:
@@ -145,9 +141,6 @@ class Forker:
             for reply in self._requests.values():
                 if not reply.done():
                     reply.set_exception(RuntimeError("The worker zygote has ended."))
-            for status in self._statuses.values():  # its workers end with it, and nobody hears how
-                if not status.done():
-                    status.set_result(None)
 
     def _hear(self, event: dict[str, Any]) -> None:
         if "status" in event:

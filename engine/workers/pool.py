@@ -56,6 +56,7 @@ class WorkerPool(Generic[TaskT]):
 
     async def start(self) -> None:
         """Fork the warm workers; return when the first is ready. Else the first task does, and waits."""
+        self._starting += 1
         await self._start_worker()
         self._begin()
 
@@ -247,6 +248,7 @@ class WorkerPool(Generic[TaskT]):
     def _spawn(self) -> None:
         if self._closed:
             return
+        self._starting += 1  # at once: whoever comes next counts it
         self._keep(self._start_worker())
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
@@ -257,7 +259,6 @@ class WorkerPool(Generic[TaskT]):
         return task
 
     async def _start_worker(self) -> None:
-        self._starting += 1
         try:
             pid, sock = await self._forker.fork()
             # Spread out, so that workers of one age do not leave at one moment.

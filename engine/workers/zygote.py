@@ -1,4 +1,4 @@
-"""The process that forks workers: everything imported once, nothing started yet.
+"""The process that forks workers: everything they need imported once, nothing started yet.
 
 A fork of it is warm in milliseconds, where a fresh interpreter needs most of a second. It must
 stay single-threaded and must never touch DataFusion itself: the Tokio runtime does not survive a
@@ -21,6 +21,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 from engine.workers import sandbox
 
@@ -70,12 +71,17 @@ def main() -> None:
         writable=[*written, Path("/dev/null")],
         sockets=kind == "source",
     )
-    sys.meta_path.insert(0, _Without())
-    child = importlib.import_module(_CHILDREN[kind])  # inside the walls, on purpose
+    child = import_child(kind)  # inside the walls, on purpose
     gc.collect()
     gc.freeze()  # pages shared with the workers stay shared
     control.send(json.dumps({"walls": walls}).encode())
     _serve(control, child.serve)
+
+
+def import_child(kind: str) -> ModuleType:
+    """Import what workers of a kind do, with all it needs."""
+    sys.meta_path.insert(0, _Without())
+    return importlib.import_module(_CHILDREN[kind])
 
 
 def _interpreter_files() -> list[Path]:

@@ -1,5 +1,6 @@
 """The Data API as an application that the server mounts."""
 
+import asyncio
 import re
 from functools import cache
 from typing import Any
@@ -53,7 +54,8 @@ def create_data_api(door: Door) -> FastAPI:
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
-        return Response(app.state.document(), media_type="application/json")
+        document = await asyncio.to_thread(app.state.document)
+        return Response(document, media_type="application/json")
 
     return app
 

@@ -176,7 +176,7 @@ async def while_uncommitted(
         assert may_commit.wait(PATIENCE_S)
 
     holding = asyncio.ensure_future(first.write(hold))
-    assert await asyncio.to_thread(has_written.wait, 20)
+    assert await asyncio.to_thread(has_written.wait, PATIENCE_S)
     following = asyncio.ensure_future(second.write(then))
     # Long enough to come to the lock, or past where one is missing.
     await asyncio.sleep(0.2)

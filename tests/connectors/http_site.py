@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from typing_extensions import override
 
+from tests.patience import PATIENCE_S
+
 ServerT = TypeVar("ServerT", bound=BaseServer)
 
 
@@ -59,7 +61,7 @@ class _Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.requests.append((self.path, dict(self.headers)))
         if self.path == "/hang":
-            self.server.hang.wait(30)
+            self.server.hang.wait(PATIENCE_S)
             return
         status, headers, body = self.server.pages.get(self.path, (404, {}, b""))
         self.send_response(status)

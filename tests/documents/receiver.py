@@ -52,7 +52,7 @@ class Receiver(ThreadingHTTPServer):
         return [each for each in self.received if each.path == path]
 
     def wait(self, path: str, is_enough: Callable[[list[Received]], bool]) -> list[Received]:
-        """Wait until enough has come to a path, for at most a minute."""
+        """Wait until enough has come to a path."""
         with self._changed:
             assert self._changed.wait_for(lambda: is_enough(self.at(path)), PATIENCE_S), self.at(
                 path

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from engine.embeddings.base import Vectors
 from engine.embeddings.wordllama_local import WordEmbedder
+from tests.patience import PATIENCE_S
 
 WIDTH = 256
 KEY = "canary-sk-4f2a"
@@ -73,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
         site.headers.append(dict(self.headers))
         fault = site.forever or (site.faults.popleft() if site.faults else None)
         if isinstance(fault, threading.Event):
-            fault.wait(30)
+            fault.wait(PATIENCE_S)
             self._send(Answer(503))
         elif fault is not None:
             self._send(fault if isinstance(fault, Answer) else fault(body))

@@ -175,6 +175,7 @@ def test_a_client_that_goes_away_while_reading_frees_the_worker(
     del reader
     client.close()
     until(lambda: server.door.engine.pool.counts["busy"] == 0)
+    until(lambda: only_run(server, caller).status is RunStatus.CANCELLED)
 
 
 def test_a_client_that_goes_away_while_waiting_frees_the_worker(

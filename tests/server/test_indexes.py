@@ -78,7 +78,7 @@ def source_server(
 ) -> Iterator[RunningServer]:
     """Two workspaces would need a header; here there is one."""
     data_dir = tmp_path_factory.mktemp("indexes") / "data"
-    with serving(data_dir, local_files=folder, embedding_timeout_s=5) as running:
+    with serving(data_dir, local_files=folder, embedding_timeout_s=30) as running:
         yield running
 
 

@@ -43,7 +43,7 @@ async def finished(engine: Engine, caller: Caller, job: Job) -> Job:
 
 
 async def until(read: Callable[[], Awaitable[T]], is_right: Callable[[T], bool]) -> T:
-    """Read again until the value is right, for at most 20 seconds."""
+    """Read again until the value is right."""
     async with asyncio.timeout(PATIENCE_S):
         while not is_right(value := await read()):  # noqa: ASYNC110 - the catalog tells nobody
             await asyncio.sleep(0.01)

@@ -55,7 +55,7 @@ async def test_a_process_is_kept_until_it_is_let_go(engine: Engine, document: Do
 
 async def test_after_a_failure_there_is_a_new_process(engine: Engine, document: Document) -> None:
     other = Document(document.path, document.file_name, "", "0" * 64)
-    endless = Path(document.path).with_name("endless")
+    endless = engine.blobs.stage()
     os.mkfifo(endless)  # whoever reads it waits for a writer, and nobody writes
     pool = await engine.documents.pool()
     async with engine.documents.process("w") as process:
@@ -64,6 +64,7 @@ async def test_after_a_failure_there_is_a_new_process(engine: Engine, document: 
         assert pool.counts["busy"] == 0
         with pytest.raises(ResourceExhausted, match="longer than its limit"):
             await sniff(process, replace(document, path=str(endless)), timeout_s=0.5)
+        endless.unlink()
         assert await sniff(process, document) == "text/markdown"
 
 

@@ -53,13 +53,15 @@ async def test_a_token_revoked_by_the_command_line_stops_working_within_two_seco
 ) -> None:
     _, secret = await identity.create_token(engine, name="ci", workspace_id=None)
     admin = await Engine.open(settings, serve=False)
+    now = time.monotonic()
+    monkeypatch.setattr("engine.service.context.time.monotonic", lambda: now)
     assert await identity.authenticate(engine, secret) is not None
     await identity.revoke_token(admin, "ci")
     assert await identity.authenticate(engine, secret) is not None, "the cache is in use"
-    await admin.close()
-    later = time.monotonic() + 2.0
-    monkeypatch.setattr("engine.service.context.time.monotonic", lambda: later)
+    now += 2.0
     assert await identity.authenticate(engine, secret) is None
+    monkeypatch.undo()
+    await admin.close()
 
 
 async def test_without_a_name_the_only_workspace_is_chosen(

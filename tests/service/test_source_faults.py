@@ -38,6 +38,7 @@ from tests.connectors.sources import (
     mariadb_server,
     postgres_server,
 )
+from tests.patience import PATIENCE_S
 from tests.service.conftest import settings_for
 from tests.service.fault_proxy import Fault, FaultProxy
 from tests.service.remote import rows_of
@@ -49,8 +50,6 @@ ROWS = {"big": 300_000, "small": 20_000, "tiny": 50, "wide": 60_000}
 WIDE_CHARS = 600
 """Of each row of ``wide``, in Postgres: together more than is read in one part."""
 EMPTY_TABLES = 60
-HANG_S = 40
-"""Far beyond every limit below: only a hang takes so long."""
 HASTY = {
     "source_connect_timeout_s": 2.0,
     "source_silence_s": 2.0,
@@ -463,7 +462,7 @@ async def assert_all_fail(engine: Engine, cases: Sequence[tuple[Place, Phase, Fa
                 sizes = await measured(engine, place.source)
                 await place.proxy.heal()
                 place.proxy.arm(fault, after_bytes=sizes.middle_of(phase), pause_s=PAUSE_S)
-            async with asyncio.timeout(HANG_S * patience), asyncio.TaskGroup() as group:
+            async with asyncio.timeout(PATIENCE_S * patience), asyncio.TaskGroup() as group:
                 for place, phase, _ in cases:
                     group.create_task(assert_fails(place, phase))
         cases = [case for case in cases if not case[0].proxy.strikes]
@@ -575,7 +574,7 @@ async def test_a_short_table_is_never_published(engine: Engine, source: Source, 
             before = await unnamed_blobs(engine)
             place.proxy.arm(fault, after_bytes=position, once=True)
             try:
-                async with asyncio.timeout(HANG_S):
+                async with asyncio.timeout(PATIENCE_S):
                     rows = await place.query("small")
             except errors.SourceFailed:
                 await assert_no_copy(place, "small")
@@ -611,7 +610,7 @@ async def test_a_live_answer_is_whole_or_an_error(
         for share in (0.2, 0.5, 0.9):
             for once in (True, False):
                 place.proxy.arm(Fault.CUT, after_bytes=int(whole * share), once=once)
-                async with asyncio.timeout(HANG_S):
+                async with asyncio.timeout(PATIENCE_S):
                     try:
                         assert await query() == expected
                         assert once
@@ -633,7 +632,7 @@ async def test_a_refresh_that_fails_keeps_the_copy_before(engine: Engine, source
         for fault in (Fault.CUT, Fault.GARBAGE):
             place.proxy.arm(fault, after_bytes=sizes.fetch["small"] * 3 // 4)
             with hasty(engine):
-                async with asyncio.timeout(HANG_S):
+                async with asyncio.timeout(PATIENCE_S):
                     with pytest.raises(errors.SourceFailed, match="could not be synced"):
                         await place.refresh("small")
             assert (await place.found("small")).files == version
@@ -655,7 +654,7 @@ async def test_a_table_in_parts_is_whole_or_not_there(engine: Engine, postgres: 
             await place.purge("wide")
             before = await unnamed_blobs(engine)
             place.proxy.arm(Fault.CUT, after_bytes=int(whole * share), once=True)
-            async with asyncio.timeout(HANG_S):
+            async with asyncio.timeout(PATIENCE_S):
                 with pytest.raises(errors.SourceFailed, match="could not be synced"):
                     await place.query("wide")
             await assert_no_copy(place, "wide")

@@ -245,7 +245,7 @@ async def test_a_first_query_copies_again_when_a_purge_voids_its_copy(
     engine: Engine, caller: Caller, postgres_database: str
 ) -> None:
     engine.settings = engine.settings.model_copy(update={"sync_lease_s": 0.3})
-    run_in(postgres_database, "CREATE VIEW slow AS SELECT 1 AS n, pg_sleep(1)::text AS t")
+    run_in(postgres_database, "CREATE VIEW slow AS SELECT 1 AS n, pg_sleep(3)::text AS t")
     made = await connect_postgres(engine, caller, postgres_database)
     found = await found_table(engine, caller, made.id, "slow")
     query = asyncio.create_task(rows_of(engine, caller, "SELECT n FROM pg.public.slow"))
@@ -259,7 +259,7 @@ async def test_a_copy_purged_while_the_query_waits_for_another_is_made_again(
 ) -> None:
     run_in(
         postgres_database,
-        "CREATE VIEW slow AS SELECT 1 AS n, pg_sleep(1)::text AS t",
+        "CREATE VIEW slow AS SELECT 1 AS n, pg_sleep(3)::text AS t",
         "CREATE TABLE fast AS SELECT 2 AS n",
     )
     made = await connect_postgres(engine, caller, postgres_database)

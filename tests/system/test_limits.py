@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +113,14 @@ def test_sql_may_have_as_many_characters_as_the_limit_and_no_more(
 
 @pytest.fixture(scope="module")
 def narrow_server(start_server: StartServer) -> RunningServer:
-    """One worker, one place in the queue."""
-    return start_server(workers=1, workers_max=1, query_queue_max=1, query_queue_wait_s=PATIENCE_S)
+    """One worker, one place in the queue; no query ends by itself while a test waits."""
+    return start_server(
+        workers=1,
+        workers_max=1,
+        query_queue_max=1,
+        query_queue_wait_s=PATIENCE_S,
+        query_timeout_s=4 * PATIENCE_S,
+    )
 
 
 @pytest.fixture
@@ -152,9 +159,10 @@ def test_a_query_waits_only_so_long_for_a_worker(tmp_path: Path) -> None:
 def test_a_client_that_hangs_up_frees_the_only_worker(
     narrow_server: RunningServer, narrow: httpx.Client
 ) -> None:
-    for _ in range(3):
-        with narrow_server.asking(ENDLESS):
-            wait_for(lambda: first_run(narrow, ENDLESS, "running"), "the run")
+    for number in range(3):
+        sql = f"{ENDLESS} WHERE {number} = {number}"
+        with narrow_server.asking(sql):
+            wait_for(partial(first_run, narrow, sql, "running"), "the run")
         assert sql_of(narrow, "SELECT 1").json()["rows"] == [[1]]
 
 

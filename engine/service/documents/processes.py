@@ -107,7 +107,8 @@ class DocumentProcess:
             ) from None
         except errors.QueryCrashed:
             raise errors.DocumentInvalid(
-                "The document crashed the process that read it: it may be damaged"
+                "The process that read the document ended: the document may be damaged, or the machine "
+                "short of memory"
             ) from None
 
     async def _run(self, task: StageTask, limits: Limits, report: Report) -> dict[str, Any]:
