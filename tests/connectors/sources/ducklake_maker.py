@@ -14,12 +14,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tests.patience import PATIENCE_S
-
 EXTENSIONS = ("ducklake", "postgres_scanner", "sqlite_scanner")
 
 _ENVIRONMENT = Path(__file__).parents[3] / ".venv-ducklake"
 _REQUIREMENTS = Path(__file__).with_name("requirements-ducklake.txt")
+# As tests.patience, which is not there in the other environment.
+_PATIENCE_S = 300
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class LakeMaker:
             input=json.dumps(request),
             capture_output=True,
             text=True,
-            timeout=PATIENCE_S,
+            timeout=_PATIENCE_S,
             check=False,
         )
         assert finished.returncode == 0, finished.stderr
@@ -70,7 +70,7 @@ def _ducklake_python() -> Path:
                 [*uv, "venv", "--clear", "--python", sys.executable, str(python.parents[1])],
                 [*uv, "pip", "install", "--python", str(python), "-r", str(_REQUIREMENTS)],
             ):
-                subprocess.run(command, check=True, timeout=PATIENCE_S)
+                subprocess.run(command, check=True, timeout=_PATIENCE_S)
             stamp.write_text(wanted)
     return python
 

@@ -19,8 +19,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tests.patience import PATIENCE_S
-
 PASSWORD = "correct horse"
 TOKEN = "a-token-that-is-let-in"
 DATABASE = "SALES"
@@ -29,6 +27,8 @@ _FOLDER = Path(__file__).parent
 _ENVIRONMENT = Path(__file__).parents[3] / ".venv-fakesnow"
 _LOGIN_PATH = "/session/v1/login-request"
 _LOGINS_PATH = "/logins"
+# As tests.patience, which is not there in the other environment.
+_PATIENCE_S = 300
 # What Snowflake answers to a wrong password, with status 200.
 _REFUSAL = {
     "data": {"nextAction": "RETRY_LOGIN", "authnMethod": "USERNAME_PASSWORD"},
@@ -95,7 +95,7 @@ def fake_snowflake() -> Iterator[FakeSnowflake]:
             yield FakeSnowflake(int(process.stdout.readline()))
         finally:
             process.stdin.close()
-            process.wait(PATIENCE_S)
+            process.wait(_PATIENCE_S)
 
 
 @lru_cache
@@ -115,7 +115,7 @@ def _fakesnow_python() -> Path:
             [*uv, "venv", "--clear", "--python", sys.executable, str(_ENVIRONMENT)],
             [*uv, "pip", "install", "--python", str(python), "--requirement", str(requirements)],
         ):
-            subprocess.run(command, check=True, timeout=PATIENCE_S)
+            subprocess.run(command, check=True, timeout=_PATIENCE_S)
         stamp.write_text(wanted)
     return python
 
