@@ -17,7 +17,7 @@ from tests.api_v1.library import (
     messages_of,
     problems_of,
 )
-from tests.system.polling import wait_for
+from tests.patience import wait_for
 
 pytestmark = pytest.mark.system
 

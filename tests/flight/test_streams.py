@@ -28,7 +28,7 @@ from server.flight.commands import (
 )
 from server.flight.protobuf import read_message, write_message
 from tests.flight.running import Running, options_of
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, wait_for
 
 ROWS = 1_000_000
 MILLION = (
@@ -46,10 +46,7 @@ _MIB = 1024 * 1024
 
 def until(is_so: Callable[[], bool]) -> None:
     """Wait for something to come true."""
-    end = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_for(is_so, "something to come true")
 
 
 def started(server: Running, client: fl.FlightClient, caller: Caller, sql: str) -> fl.FlightInfo:

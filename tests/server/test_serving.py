@@ -2,28 +2,18 @@
 
 import json
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.patience import PATIENCE_S
+from tests.patience import wait_for
 from tests.server.running import RunningServer, serving
 
 pytestmark = pytest.mark.system
 
 ENDLESS = "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b"
-
-
-def wait_for(condition: Any, what: str) -> Any:
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    pytest.fail(f"waited in vain for {what}")
 
 
 def run_of(client: httpx.Client, sql: str, status: str) -> Any:

@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, wait_for
 from tests.server.running import RunningServer
 from tests.system.conftest import StartServer
 from tests.system.hostile_documents import (
@@ -28,7 +28,6 @@ from tests.system.hostile_documents import (
     Hostile,
 )
 from tests.system.hostile_makers import Lures, small_pdf
-from tests.system.polling import wait_for
 
 pytestmark = pytest.mark.system
 

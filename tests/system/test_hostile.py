@@ -19,6 +19,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.patience import wait_for
 from tests.server.running import RunningServer
 from tests.system.conftest import StartServer
 from tests.system.folders import files_now
@@ -34,7 +35,7 @@ from tests.system.hostile import (
     WRITES,
     Hostile,
 )
-from tests.system.polling import wait_for, wait_for_status
+from tests.system.polling import wait_for_status
 
 pytestmark = pytest.mark.system
 

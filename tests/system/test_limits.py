@@ -12,10 +12,10 @@ import httpx
 import psutil
 import pytest
 
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, wait_for
 from tests.server.running import RunningServer, serving
 from tests.system.conftest import StartServer
-from tests.system.polling import wait_for, wait_for_status
+from tests.system.polling import wait_for_status
 
 pytestmark = pytest.mark.system
 
