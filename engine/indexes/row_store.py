@@ -6,6 +6,7 @@ in the files of the version, read in order; every index of the version counts th
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,8 @@ BATCH_ROWS_MAX = 1024
 BATCH_ROWS_MIN = 16
 _SLICED_MAX = 4
 """Of a batch, so few rows are soonest cut out one by one."""
-_BATCH_ROWS = b"batch_rows"
+_BATCH_ROWS, _COMPRESSION = b"batch_rows", b"compression"
+_UNCOMPRESSED = b"none"
 _GENERATED = {b"generated": b"yes"}
 
 
@@ -108,7 +110,12 @@ class RowWriter:
         if self._writer is None:
             self._writer = pa.ipc.new_file(
                 str(self._path),
-                self._schema.with_metadata({_BATCH_ROWS: str(self._batch_rows)}),
+                self._schema.with_metadata(
+                    {
+                        _BATCH_ROWS: str(self._batch_rows),
+                        _COMPRESSION: self._compression or _UNCOMPRESSED,
+                    }
+                ),
                 options=pa.ipc.IpcWriteOptions(compression=self._compression),
             )
         return self._writer
@@ -127,6 +134,7 @@ class RowStore:
         self._reader = pa.ipc.open_file(self._source)
         metadata = self._reader.schema.metadata
         self._batch_rows = int(metadata[_BATCH_ROWS])
+        self._is_mapped = metadata.get(_COMPRESSION) == _UNCOMPRESSED
         self._readers: dict[tuple[int, ...], pa.ipc.RecordBatchFileReader] = {}
         self.schema = self._reader.schema.remove_metadata()
         self.fields = frozenset((field.name, field.type) for field in self.schema)
@@ -148,17 +156,16 @@ class RowStore:
         if not len(rows) or not places:
             return schema.empty_table() if places else pa.table({}).slice(0, 0)
         reader = self._reader_of(tuple(sorted(places)))
-        batches = rows // self._batch_rows
-        order = np.argsort(batches, kind="stable")
+        order = np.argsort(rows // self._batch_rows, kind="stable")
+        numbers, places_in = np.divmod(rows[order], self._batch_rows)
+        edges = np.flatnonzero(np.diff(numbers)) + 1
         pieces = []
-        edges = np.flatnonzero(np.diff(batches[order])) + 1
-        for group in np.split(order, edges):
-            batch = reader.get_batch(int(batches[group[0]]))
-            places_in = rows[group] % self._batch_rows
-            if len(group) <= _SLICED_MAX:
-                pieces += [batch.slice(place, 1) for place in places_in.tolist()]
+        for start, end in pairwise([0, *edges.tolist(), len(rows)]):
+            batch = reader.get_batch(int(numbers[start]))
+            if end - start <= _SLICED_MAX:
+                pieces += [batch.slice(place, 1) for place in places_in[start:end].tolist()]
             else:
-                pieces.append(batch.take(places_in))
+                pieces.append(batch.take(places_in[start:end]))
         found = pa.Table.from_batches(pieces).select(list(wanted)).combine_chunks()
         return as_asked(found, order)
 
@@ -167,10 +174,11 @@ class RowStore:
         places = tuple(sorted(self.schema.get_field_index(name) for name in columns))
         reader = self._reader_of(places)
         for number in range(reader.num_record_batches):
-            yield reader.get_batch(number)
+            yield reader.get_batch(number).select([self.schema.names[place] for place in places])
 
     def _reader_of(self, places: tuple[int, ...]) -> pa.ipc.RecordBatchFileReader:
-        if len(places) == len(self.schema):
+        # What is not compressed is not read before it is looked at: leaving columns out costs more.
+        if self._is_mapped or len(places) == len(self.schema):
             return self._reader
         reader = self._readers.get(places)
         if reader is None:

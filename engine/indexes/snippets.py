@@ -1,8 +1,8 @@
 """Cuts a part out of a text and marks words in it."""
 
 import re
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 _ELLIPSIS = "…"
@@ -18,24 +18,29 @@ class Span(NamedTuple):
     term: int
 
 
-def best_part(spans: Sequence[Span], chars_max: int) -> tuple[int, int]:
+def best_part(
+    spans: Iterable[Span], chars_max: int, *, terms_max: int | None = None
+) -> tuple[int, int]:
     """Return where the run of spans begins and ends that has most and is not too long.
 
-    Most different terms count, then most spans, then the first; (0, 0) when there is no span.
+    Most different terms count, then most spans, then the first; (0, 0) when there is no span. The first
+    run with ``terms_max`` different terms is good enough: no span behind it is asked for.
     """
-    inside: defaultdict[int, int] = defaultdict(int)
-    different = left = 0
+    inside: Counter[int] = Counter()
+    run: deque[Span] = deque()
     best, bounds = (0, 0), (0, 0)
-    for right, (_, end, term) in enumerate(spans):
-        different += not inside[term]
-        inside[term] += 1
-        while left < right and end - spans[left].start > chars_max:
-            last = spans[left].term
+    for span in spans:
+        run.append(span)
+        inside[span.term] += 1
+        while len(run) > 1 and span.end - run[0].start > chars_max:
+            last = run.popleft().term
             inside[last] -= 1
-            different -= not inside[last]
-            left += 1
-        if (different, right - left) > best:
-            best, bounds = (different, right - left), (spans[left].start, end)
+            if not inside[last]:
+                del inside[last]
+        if (len(inside), len(run)) > best:
+            best, bounds = (len(inside), len(run)), (run[0].start, span.end)
+        if len(inside) == terms_max:
+            break
     return bounds
 
 

@@ -309,7 +309,7 @@ def test_marks_are_whole_words_that_the_search_finds() -> None:
         words = rng.choices(vocabulary, k=rng.choice([5, 2_000]))
         text = rng.choice([" ", ", ", "-"]).join(words)
         marker = Marker(read_words("gene ", "english"), "english")
-        shown = marker.part(text, [0])
+        shown = marker.open(text).best_part()
         wanted = {"gene", "genes", "GENE"} & set(words)
         if not wanted:
             assert shown is None
@@ -346,7 +346,7 @@ def test_phrases_forms_and_characters_are_marked(query: str, text: str, shown: s
 
 def test_marks_in_a_text_that_is_one_word_are_found_in_time() -> None:
     marker = Marker(read_words('"tide of gates" 水', "english"), "english")
-    shown = marker.part("tide" * 500_000 + " tide of gates " + "水" * 50_000, [0, 1])
+    shown = marker.open("tide" * 500_000 + " tide of gates " + "水" * 50_000).best_part()
     assert shown is not None
     assert "<mark>tide of gates</mark>" in shown
     assert len(shown) < 300

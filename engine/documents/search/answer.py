@@ -13,16 +13,18 @@ from typing import Any
 
 import numpy as np
 import orjson
+import pyarrow as pa
 
 from engine.documents.search.entries import EntrySearch
 from engine.documents.search.filters import allowed_entries
-from engine.documents.search.marks import Marker
+from engine.documents.search.marks import Marker, SoughtText
 from engine.documents.search.scope import OpenSegments, SearchScope
 from engine.documents.segments.files import Ints, Mask
 from engine.indexes.fusion import fuse
 from engine.indexes.hits import Hits
 from engine.workers.document_tasks import DocumentSearchTask, SearchMode
 
+_CREATED_AT = "created_at"
 _ENTRY_COLUMNS = (
     "id",
     "dataset_id",
@@ -32,7 +34,7 @@ _ENTRY_COLUMNS = (
     "mime_type",
     "tags",
     "metadata",
-    "created_at",
+    _CREATED_AT,
 )
 _CHUNK_COLUMNS = (
     "entry_id",
@@ -47,8 +49,6 @@ _CHUNK_COLUMNS = (
     "metadata",
 )
 _MARKED = ("name", "title", "description")
-_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
-"""As the rest of the Data API writes times; the columns are in UTC."""
 _TEXT = "text"
 _MATCHING_MAX = 5
 """Chunks that are shown of an entry."""
@@ -235,30 +235,39 @@ def _entry_hits(
     """Return the columns of entries; with a search what it found in them is marked."""
     marked = search if task.with_highlights else None
     columns = _ENTRY_COLUMNS if marked is None else (*_ENTRY_COLUMNS, _TEXT)
-    rows = scope.whole.entry_rows.take(hits.rows, columns).to_pylist()
-    for row, score in zip(rows, hits.values.tolist(), strict=True):
+    taken = scope.whole.entry_rows.take(hits.rows, columns)
+    times = _written_times(taken.column(_CREATED_AT))
+    rows = taken.drop_columns([_CREATED_AT]).to_pylist()
+    for row, created_at, score in zip(rows, times, hits.values.tolist(), strict=True):
         row["entry_id"] = row.pop("id")
         row["metadata"] = _parsed(row["metadata"])
-        row["created_at"] = row["created_at"] and row["created_at"].strftime(_TIME)
+        row[_CREATED_AT] = created_at
         row["score"] = score
     if marked is not None:
-        _mark(rows, marked, marked.in_text(hits.rows), task.language)
+        _mark(rows, hits.rows, marked, task.language)
     return rows
 
 
-def _mark(
-    rows: Sequence[Found], search: EntrySearch, in_text: Sequence[Sequence[int]], language: str
-) -> None:
+def _mark(rows: Sequence[Found], entries: Ints, search: EntrySearch, language: str) -> None:
     """Put passages with marks in place of the texts of entries."""
     marker = Marker(search.sought, language)
     fields = [_marked_fields(row) for row in rows]
     marker.read(text for each in fields for text in each.values())
-    for row, each, numbers in zip(rows, fields, in_text, strict=True):
-        found = {name: marker.whole(text) for name, text in each.items()}
-        text = row.pop(_TEXT) or ""
-        if numbers:
-            found[_TEXT] = marker.part(text, numbers)
-        row["highlighted"] = {name: text for name, text in found.items() if text is not None}
+    texts = [marker.open(row.pop(_TEXT) or "") for row in rows]
+    _learn_missing(texts, entries, search)
+    for row, each, text in zip(rows, fields, texts, strict=True):
+        found = {name: marker.whole(value) for name, value in each.items()}
+        found[_TEXT] = text.best_part()
+        row["highlighted"] = {name: value for name, value in found.items() if value is not None}
+
+
+def _learn_missing(texts: Sequence[SoughtText], entries: Ints, search: EntrySearch) -> None:
+    """Read the texts of entries that have a word, as the index says, which is not seen in them."""
+    for number in range(len(search.sought)):
+        is_missing = np.array([number in text.missing for text in texts], np.bool_)
+        places = np.flatnonzero(is_missing)
+        for place in places[search.in_text(number, entries[places])].tolist():
+            texts[place].learn()
 
 
 def _marked_fields(row: Found) -> dict[str, str]:
@@ -269,6 +278,12 @@ def _marked_fields(row: Found) -> dict[str, str]:
         if isinstance(value, str)
     }
     return {name: text for name, text in fields.items() if text}
+
+
+def _written_times(times: "pa.ChunkedArray[Any]") -> list[str | None]:
+    """Write times as the rest of the Data API does; the column is in UTC."""
+    written = np.datetime_as_string(times.to_numpy()).tolist()
+    return [None if text == "NaT" else f"{text}Z" for text in written]
 
 
 def _parsed(metadata: str | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from tantivy import Occur, Query
 from engine.documents.search.entry_words import REGISTRATION
 from engine.documents.search.filters import count_values, filter_queries, filtered
 from engine.documents.search.words import Sought, read_words, text_query, words_query
-from engine.documents.segments.files import Ints
+from engine.documents.segments.files import Ints, Mask
 from engine.documents.segments.set import SegmentSet
 from engine.indexes.bm25 import Bm25Index
 from engine.indexes.hits import Hits
@@ -70,18 +70,15 @@ class EntrySearch:
         """Count what was found by value: see ``search_filters``."""
         return count_values(self._opened, found.query)
 
-    def in_text(self, rows: Ints) -> list[list[int]]:
-        """Tell for each of some entries which of the words its text has, by their places."""
+    def in_text(self, number: int, rows: Ints) -> Mask:
+        """Tell for each of some entries whether its text has a word, the one at a place of the list."""
         index = self._opened.entry_words
-        having: dict[int, list[int]] = {int(row): [] for row in rows}
-        if index is not None and len(rows):
-            here = _of_registrations(index.schema, self._opened.registrations[rows])
-            for number, sought in enumerate(self.sought):
-                query = filtered(here, [text_query(index.schema, sought, number)])
-                hits = index.searcher.search(query, len(rows), count=False).hits
-                for row in index.rows_at([address for _, address in hits]).tolist():
-                    having[row].append(number)
-        return [having[int(row)] for row in rows]
+        if index is None or not len(rows):
+            return np.zeros(len(rows), np.bool_)
+        here = _of_registrations(index.schema, self._opened.registrations[rows])
+        query = filtered(here, [text_query(index.schema, self.sought[number], number)])
+        hits = index.searcher.search(query, len(rows), count=False).hits
+        return np.isin(rows, index.rows_at([address for _, address in hits]))
 
     def _query(self) -> Query | None:
         index = self._opened.entry_words

@@ -1,23 +1,22 @@
 """Marks in the texts of an entry the words that a search sought, those with typing errors too.
 
 Short texts are read word by word. A long one is too slow to read so: its words are looked up as
-plain pieces of text, and only where that fails, though the index says the word is there, all its different
-words are looked at; what is learned helps with the next text.
+plain pieces of text, no further than the first part that has them all. Only where that fails, though the
+index says the word is there, all its different words are looked at; what is learned helps with the next text.
 
 The invariant: a mark is around a whole word that the search finds. The trap: nothing is escaped, like
 Meilisearch does: who shows it as HTML escapes it first, with other marks in between.
 """
 
+import heapq
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, islice, pairwise
 from unicodedata import normalize
 
-import pyarrow as pa
-
 from engine.documents.search.words import Sought, SoughtPhrase, SoughtWord
-from engine.indexes.analyzers import PLAIN, analyze, open_analyzer, separate_words
 from engine.indexes.snippets import Span, best_part, is_near, marked, widened
+from engine.indexes.word_forms import Forms, word_forms
 
 MARKS = ("<mark>", "</mark>")
 SNIPPET_CHARS = 200
@@ -31,6 +30,7 @@ _READ_CHARS_MAX = 400_000
 _WORD = re.compile(r"[^\W_]+")
 # Without backtracking: a text may be one word of millions of letters.
 _REST = r"[^\W_]*+"
+_REST_OF_WORD = re.compile(_REST)
 _BETWEEN = r"[\W_]*+"
 _WITHOUT_SPACES = "\u2e80"
 """From here on are the characters of Chinese, Japanese and Korean."""
@@ -40,8 +40,14 @@ class Marker:
     """Marks what one search sought."""
 
     def __init__(self, sought: Sequence[Sought], language: str) -> None:
+        """Begin.
+
+        Args:
+            sought: the words; they are known by their places in this list.
+            language: that of the index.
+        """
         self._sought = sought
-        self._stemming, self._folding = open_analyzer(language), open_analyzer(PLAIN)
+        self._forms = word_forms(language)
         self._numbers: dict[str, int | None] = {}
         self._seeds = [_first_seeds(each) for each in sought]
         self._phrases = {
@@ -56,77 +62,35 @@ class Marker:
         self._know({word for text in lowered for word in _WORD.findall(text)})
 
     def whole(self, text: str) -> str | None:
-        """Mark all of a text; None when nothing is found. A long one is cut as by :meth:`part`."""
-        if len(text) > _SHORT_CHARS:
-            return self.part(text, range(len(self._sought)))
-        text = normalize("NFC", text)
-        lowered = _lowered(text)
-        if not self._may_be_in(lowered):
-            return None
-        spans = self._spans(lowered, range(len(self._sought)))
-        return marked(text, (0, len(text)), spans, MARKS) if spans else None
+        """Mark all of a text; None when nothing is found. Of a long one, mark its best part."""
+        read = self.open(text)
+        if read.missing:
+            read.learn()
+        return read.best_part() if len(text) > _SHORT_CHARS else read.all()
 
-    def part(self, text: str, numbers: Sequence[int]) -> str | None:
-        """Mark the part of a text with most of some words; None when none is found.
+    def open(self, text: str) -> "SoughtText":
+        """Look for the words in a text of any length, as far as is known how they begin."""
+        return SoughtText(self, text)
 
-        Args:
-            text: of any length.
-            numbers: places in the list of words: those that the index found in the text.
-        """
-        text = text if text.isascii() else normalize("NFC", text)
-        spans = self._spans(_lowered(text), numbers)
-        if not spans:
-            return None
-        first, last = best_part(spans, SNIPPET_CHARS)
-        return marked(text, widened(text, first, last, SNIPPET_CHARS), spans, MARKS)
+    def numbers(self) -> range:
+        """Return the places of the words in the list."""
+        return range(len(self._sought))
 
-    def _may_be_in(self, lowered: str) -> bool:
-        words = set(_WORD.findall(lowered))
-        self._know(words)
-        return (
-            bool(self._phrases)
-            or any(self._numbers[word] is not None for word in words)
-            or any(seed in lowered for seed in chain.from_iterable(self._seeds))
-        )
+    def is_learned(self, number: int) -> bool:
+        """Tell whether more may be learned of how a word begins: not of a phrase."""
+        return number not in self._phrases
 
-    def _spans(self, lowered: str, numbers: Sequence[int]) -> list[Span]:
-        spans = {number: self._places(lowered, number) for number in numbers}
-        missing = [
-            number for number in numbers if not spans[number] and number not in self._phrases
-        ]
-        if missing and self._learn(lowered):
-            spans |= {number: self._places(lowered, number) for number in missing}
-        kept: list[Span] = []
-        free = 0
-        for span in sorted(chain.from_iterable(spans.values())):
-            if span.start >= free:
-                kept.append(span)
-                free = span.end
-        return kept
-
-    def _places(self, lowered: str, number: int) -> list[Span]:
-        """Find where a phrase is, or a word, as far as its seeds tell."""
+    def places(self, lowered: str, number: int, start: int, stop: int) -> Iterator[Span]:
+        """Find in a part of a text where a phrase is, or a word, as far as its seeds tell."""
         if number in self._phrases:
-            found = islice(self._phrases[number].finditer(lowered), _PLACES_MAX)
-            return [Span(*place.span(), number) for place in found]
-        places = (self._begun_by(seed, lowered, number) for seed in self._seeds[number])
-        return list(islice(chain.from_iterable(places), _PLACES_MAX))
+            for place in self._phrases[number].finditer(lowered, start, stop):
+                yield Span(*place.span(), number)
+            return
+        seeds = self._seeds[number]
+        found = [self._begun_by(seed, lowered, number, start, stop) for seed in seeds]
+        yield from found[0] if len(found) == 1 else heapq.merge(*found)
 
-    def _begun_by(self, seed: str, lowered: str, number: int) -> Iterator[Span]:
-        """Find where words begin with a piece of text that the word of a number finds."""
-        is_alone = _is_alone(seed)
-        found = islice(re.finditer(_beginning(seed), lowered), _WORDS_MAX)
-        numbers = self._numbers
-        while some := list(islice(found, _PLACES_MAX)):
-            self._know({place[0] for place in some})
-            for place in some:
-                at, end = place.span()
-                if numbers[place[0]] == number and (
-                    is_alone or not at or not lowered[at - 1].isalnum()
-                ):
-                    yield Span(at, end, number)
-
-    def _learn(self, lowered: str) -> bool:
+    def learn(self, lowered: str) -> bool:
         """Look at all different words of a text; tell whether one is found by another seed now."""
         words = set(_WORD.findall(lowered, 0, _READ_CHARS_MAX))
         self._know(words)
@@ -138,21 +102,99 @@ class Marker:
                 is_new = True
         return is_new
 
+    def _begun_by(
+        self, seed: str, lowered: str, number: int, start: int, stop: int
+    ) -> Iterator[Span]:
+        """Find where words begin with a piece of text that the word of a number finds."""
+        is_alone = _is_alone(seed)
+        end = start
+        for _ in range(_WORDS_MAX):
+            at = lowered.find(seed, end, stop)
+            if at < 0:
+                return
+            end = at + len(seed)
+            if not is_alone:
+                end = _end_of_word(lowered, end)
+                if at and lowered[at - 1].isalnum():
+                    continue
+            word = lowered[at:end]
+            if word not in self._numbers:
+                self._know((word,))
+            if self._numbers[word] == number:
+                yield Span(at, end, number)
+
     def _know(self, words: Collection[str]) -> None:
         """Say of words of a text which of the sought words finds each."""
         fresh = [word for word in words if word not in self._numbers]
-        if not fresh:
-            return
-        separated = separate_words(pa.array(fresh, pa.large_string()))
-        for word, text in zip(fresh, separated, strict=True):
-            folded = [token.text for token in analyze(self._folding, text or "")]
-            stems = [token.text for token in analyze(self._stemming, text or "")]
+        for word, forms in self._forms.of(fresh).items():
             found = (
                 number
                 for number, sought in enumerate(self._sought)
-                if isinstance(sought, SoughtWord) and _finds(sought, folded, stems)
+                if isinstance(sought, SoughtWord) and _finds(sought, forms)
             )
             self._numbers[word] = next(found, None)
+
+
+class SoughtText:
+    """A text with the first place of each word.
+
+    Attributes:
+        missing: words that were not found, by their numbers; phrases are not among them.
+    """
+
+    def __init__(self, marker: Marker, text: str) -> None:
+        self._marker = marker
+        self._text = text if text.isascii() else normalize("NFC", text)
+        self._lowered = _lowered(self._text)
+        self._places: dict[int, Iterator[Span]] = {}
+        self._look(marker.numbers())
+
+    def learn(self) -> None:
+        """Look for what is missing among all words of the text."""
+        if self._marker.learn(self._lowered):
+            self._look(self.missing)
+
+    def all(self) -> str | None:
+        """Mark all of the text; None when nothing is found."""
+        return self._marked(0, len(self._text)) if self._places else None
+
+    def best_part(self) -> str | None:
+        """Mark the first part that has all words, or else the one with most; None when nothing is found."""
+        places = [islice(each, _PLACES_MAX) for each in self._places.values()]
+        if not places:
+            return None
+        spans = _without_overlaps(heapq.merge(*places))
+        first, last = best_part(spans, SNIPPET_CHARS, terms_max=len(places))
+        return self._marked(*widened(self._text, first, last, SNIPPET_CHARS))
+
+    def _look(self, numbers: Sequence[int]) -> None:
+        missing: list[int] = []
+        for number in numbers:
+            found = self._marker.places(self._lowered, number, 0, len(self._lowered))
+            first = next(found, None)
+            if first is not None:
+                self._places[number] = chain((first,), found)
+            elif self._marker.is_learned(number):
+                missing.append(number)
+        self.missing = missing
+
+    def _marked(self, start: int, end: int) -> str:
+        found = (self._marker.places(self._lowered, number, start, end) for number in self._places)
+        spans = [*_without_overlaps(heapq.merge(*found))]
+        return marked(self._text, (start, end), spans, MARKS)
+
+
+def _without_overlaps(spans: Iterable[Span]) -> Iterator[Span]:
+    free = 0
+    for span in spans:
+        if span.start >= free:
+            yield span
+            free = span.end
+
+
+def _end_of_word(text: str, at: int) -> int:
+    found = _REST_OF_WORD.match(text, at)
+    return at if found is None else found.end()
 
 
 def _lowered(text: str) -> str:
@@ -189,14 +231,14 @@ def _is_alone(text: str) -> bool:
     return text[-1] >= _WITHOUT_SPACES
 
 
-def _finds(sought: SoughtWord, folded: Sequence[str], stems: Sequence[str]) -> bool:
-    if sought.stem is not None and sought.stem in stems:
+def _finds(sought: SoughtWord, forms: Forms) -> bool:
+    if sought.stem is not None and sought.stem in forms.stems:
         return True
     return any(
         word == sought.written
         or (sought.is_beginning and word.startswith(sought.written))
         or (sought.errors > 0 and is_near(sought.written, word, edits_max=sought.errors))
-        for word in folded
+        for word in forms.folded
     )
 
 

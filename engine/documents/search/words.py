@@ -21,8 +21,9 @@ from tantivy import Occur, Query
 
 from engine.documents.search.entry_words import BODY, HEAD
 from engine.documents.segments.columns import ENTRY_TEXTS
-from engine.indexes.analyzers import PLAIN, Token, analyze, open_analyzer, separate_words
+from engine.indexes.analyzers import Token, analyze, separate_words
 from engine.indexes.bm25 import field_of
+from engine.indexes.word_forms import word_forms
 
 WORDS_MAX = 128
 """Words of a text beyond these are left out."""
@@ -133,14 +134,15 @@ def errors_allowed(word: str) -> int:
 def _distinct(text: str, language: str) -> Iterator[Sought]:
     encodable = text.encode("utf-8", "replace").decode()
     seen: set[Sought] = set()
-    stemming, folding = open_analyzer(language), open_analyzer(PLAIN)
-    for lexeme in _LEXEME.finditer(encodable):
-        given = lexeme["phrase"] if lexeme["phrase"] is not None else lexeme["word"]
-        (separated,) = separate_words(pa.array([given or ""], pa.large_string()))
-        folded = list(analyze(folding, separated or ""))
-        stems = {token.start: token for token in analyze(stemming, separated or "")}
+    forms = word_forms(language)
+    lexemes = [*_LEXEME.finditer(encodable)]
+    given = [lexeme["phrase"] or lexeme["word"] or "" for lexeme in lexemes]
+    separated = separate_words(pa.array(given, pa.large_string()))
+    for lexeme, written, clear in zip(lexemes, given, separated, strict=True):
+        folded = list(analyze(forms.folding, clear or ""))
+        stems = {token.start: token for token in analyze(forms.stemming, clear or "")}
         is_phrase = lexeme["phrase"] is not None or any(_stands_alone(token) for token in folded)
-        for each in _sought(given or "", folded, stems, is_phrase=is_phrase and len(folded) > 1):
+        for each in _sought(written, folded, stems, is_phrase=is_phrase and len(folded) > 1):
             if each not in seen:
                 seen.add(each)
                 yield each
