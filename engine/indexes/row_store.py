@@ -151,13 +151,22 @@ class RowStore:
             columns: names of the columns wanted; None = all.
         """
         wanted = self.schema.names if columns is None else columns
-        places = [self.schema.get_field_index(name) for name in wanted]
-        schema = pa.schema([self.schema.field(place) for place in places])
+        order = np.argsort(rows, kind="stable")
+        return as_asked(self.gather(rows[order], wanted).combine_chunks(), order)
+
+    def gather(self, rows: np.ndarray, columns: Sequence[str]) -> pa.Table:
+        """Return rows by number, in about as many chunks as batches were read.
+
+        Args:
+            rows: as :meth:`take`, ascending.
+            columns: names of the columns wanted.
+        """
+        places = [self.schema.get_field_index(name) for name in columns]
         if not len(rows) or not places:
+            schema = pa.schema([self.schema.field(place) for place in places])
             return schema.empty_table() if places else pa.table({}).slice(0, 0)
         reader = self._reader_of(tuple(sorted(places)))
-        order = np.argsort(rows // self._batch_rows, kind="stable")
-        numbers, places_in = np.divmod(rows[order], self._batch_rows)
+        numbers, places_in = np.divmod(rows, self._batch_rows)
         edges = np.flatnonzero(np.diff(numbers)) + 1
         pieces = []
         for start, end in pairwise([0, *edges.tolist(), len(rows)]):
@@ -166,8 +175,7 @@ class RowStore:
                 pieces += [batch.slice(place, 1) for place in places_in[start:end].tolist()]
             else:
                 pieces.append(batch.take(places_in[start:end]))
-        found = pa.Table.from_batches(pieces).select(list(wanted)).combine_chunks()
-        return as_asked(found, order)
+        return pa.Table.from_batches(pieces).select(list(columns))
 
     def batches(self, columns: Sequence[str]) -> Iterable[pa.RecordBatch]:
         """Yield some columns of all rows, in order."""

@@ -5,6 +5,7 @@ are NULL.
 """
 
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -47,23 +48,27 @@ class RowUnion:
         schema = pa.schema([self.schema.field(name) for name in names])
         if not len(rows) or not names:
             return schema.empty_table() if names else pa.table({}).slice(0, 0)
-        # By number through all stores, so that none has to put its rows in order for itself.
         order = np.argsort(rows, kind="stable")
-        owners = np.searchsorted(self._bases, rows, side="right") - 1
-        edges = np.flatnonzero(np.diff(owners[order])) + 1
+        ascending = rows[order]
+        owners = np.searchsorted(self._bases, ascending, side="right") - 1
+        edges = np.flatnonzero(np.diff(owners)) + 1
         pieces = []
-        for group in np.split(order, edges):
-            owner = int(owners[group[0]])
-            pieces.append(self._take_part(owner, rows[group] - self._bases[owner], schema))
-        found = pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces).combine_chunks()
-        return as_asked(found, order)
+        for start, end in pairwise([0, *edges.tolist(), len(rows)]):
+            owner = int(owners[start])
+            here = ascending[start:end] - self._bases[owner]
+            pieces.append(_gather(self._parts[owner](), here, schema))
+        found = pa.concat_tables(pieces).combine_chunks()
+        return as_asked(pa.Table.from_arrays(found.columns, schema=schema), order)
 
-    def _take_part(self, owner: int, rows: np.ndarray, schema: pa.Schema) -> pa.Table:
-        store = self._parts[owner]()
-        there = [field.name for field in schema if (field.name, field.type) in store.fields]
-        taken = store.take(rows, there)
-        arrays = [
-            taken.column(field.name) if field.name in there else pa.nulls(len(rows), field.type)
-            for field in schema
-        ]
-        return pa.Table.from_arrays(arrays, schema=schema)
+
+def _gather(store: RowStore, rows: np.ndarray, schema: pa.Schema) -> pa.Table:
+    """Return rows of a store by ascending number, NULL in the columns that it lacks."""
+    there = [field.name for field in schema if (field.name, field.type) in store.fields]
+    found = store.gather(rows, there)
+    if len(there) == len(schema):
+        return found
+    arrays = [
+        found.column(field.name) if field.name in there else pa.nulls(len(rows), field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)

@@ -9,11 +9,10 @@ that end within the first 100 share one order, those within the first 1,000 anot
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
-import pyarrow as pa
 
 from engine.documents.search.entries import EntrySearch
 from engine.documents.search.filters import allowed_entries
@@ -23,6 +22,9 @@ from engine.documents.segments.files import Ints, Mask
 from engine.indexes.fusion import fuse
 from engine.indexes.hits import Hits
 from engine.workers.document_tasks import DocumentSearchTask, SearchMode
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _CREATED_AT = "created_at"
 _ENTRY_COLUMNS = (
