@@ -78,6 +78,7 @@ def _folded() -> npt.NDArray[np.uint32]:
 _KINDS = _kinds()
 _FOLDED = _folded()
 _ASCII_WORDS = bytes(code if _KINDS[code] else _SPACE for code in range(128)) + bytes(128)
+_ASCII_CODES = dict(enumerate(_ASCII_WORDS[:128]))
 
 
 class Token(NamedTuple):
@@ -145,6 +146,14 @@ def separate_words(texts: Texts) -> list[str | None]:
         return list(pieces)
     present = values.is_valid().to_pylist()
     return [piece if valid else None for piece, valid in zip(pieces, present, strict=True)]
+
+
+def separate_text(text: str) -> str:
+    """Do for one text what ``separate_words`` does for many."""
+    if text.isascii():
+        return text.translate(_ASCII_CODES)
+    (separated,) = separate_words(pa.array([text], pa.large_string()))
+    return separated or ""
 
 
 def analyze(analyzer: TextAnalyzer, separated: str) -> Iterator[Token]:

@@ -1,7 +1,7 @@
 """Cuts a part out of a text and marks words in it."""
 
 import re
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -26,12 +26,12 @@ def best_part(
     Most different terms count, then most spans, then the first; (0, 0) when there is no span. The first
     run with ``terms_max`` different terms is good enough: no span behind it is asked for.
     """
-    inside: Counter[int] = Counter()
+    inside: dict[int, int] = {}
     run: deque[Span] = deque()
     best, bounds = (0, 0), (0, 0)
     for span in spans:
         run.append(span)
-        inside[span.term] += 1
+        inside[span.term] = inside.get(span.term, 0) + 1
         while len(run) > 1 and span.end - run[0].start > chars_max:
             last = run.popleft().term
             inside[last] -= 1

@@ -5,13 +5,13 @@ analyzer costs some microseconds for each. The invariant: a word's forms are tho
 ``analyzers`` give a text which is that word alone.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
 import pyarrow as pa
 
-from engine.indexes.analyzers import PLAIN, analyze, open_analyzer, separate_words
+from engine.indexes.analyzers import PLAIN, analyze, open_analyzer, separate_text, separate_words
 
 _KNOWN_MAX = 50_000
 """Words remembered of a language, some 15 MB."""
@@ -44,11 +44,11 @@ class WordForms:
         found = {word: known[word] for word in words if word in known}
         if len(found) < len(words):
             fresh = [word for word in words if word not in found]
-            separated = separate_words(pa.array(fresh, pa.large_string()))
+            separated = _separated(fresh)
             looked_at = {
                 word: Forms(
-                    tuple(token.text for token in analyze(self.folding, text or "")),
-                    tuple(token.text for token in analyze(self.stemming, text or "")),
+                    tuple(token.text for token in analyze(self.folding, text)),
+                    tuple(token.text for token in analyze(self.stemming, text)),
                 )
                 for word, text in zip(fresh, separated, strict=True)
             }
@@ -64,6 +64,12 @@ class WordForms:
         self._known.update(
             (word, forms) for word, forms in looked_at.items() if len(word) <= _KNOWN_CHARS_MAX
         )
+
+
+def _separated(words: Sequence[str]) -> list[str]:
+    if all(map(str.isascii, words)):
+        return [separate_text(word) for word in words]
+    return [text or "" for text in separate_words(pa.array(words, pa.large_string()))]
 
 
 @cache

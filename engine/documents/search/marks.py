@@ -83,12 +83,11 @@ class Marker:
     def places(self, lowered: str, number: int, start: int, stop: int) -> Iterator[Span]:
         """Find in a part of a text where a phrase is, or a word, as far as its seeds tell."""
         if number in self._phrases:
-            for place in self._phrases[number].finditer(lowered, start, stop):
-                yield Span(*place.span(), number)
-            return
+            found = self._phrases[number].finditer(lowered, start, stop)
+            return (Span(*place.span(), number) for place in found)
         seeds = self._seeds[number]
-        found = [self._begun_by(seed, lowered, number, start, stop) for seed in seeds]
-        yield from found[0] if len(found) == 1 else heapq.merge(*found)
+        begun = [self._begun_by(seed, lowered, number, start, stop) for seed in seeds]
+        return begun[0] if len(begun) == 1 else heapq.merge(*begun)
 
     def learn(self, lowered: str) -> bool:
         """Look at all different words of a text; tell whether one is found by another seed now."""
@@ -106,21 +105,23 @@ class Marker:
         self, seed: str, lowered: str, number: int, start: int, stop: int
     ) -> Iterator[Span]:
         """Find where words begin with a piece of text that the word of a number finds."""
-        is_alone = _is_alone(seed)
+        is_alone, size = _is_alone(seed), len(seed)
+        numbers = self._numbers
         end = start
         for _ in range(_WORDS_MAX):
             at = lowered.find(seed, end, stop)
             if at < 0:
                 return
-            end = at + len(seed)
+            end = at + size
             if not is_alone:
-                end = _end_of_word(lowered, end)
+                if (rest := _REST_OF_WORD.match(lowered, end)) is not None:
+                    end = rest.end()
                 if at and lowered[at - 1].isalnum():
                     continue
             word = lowered[at:end]
-            if word not in self._numbers:
+            if word not in numbers:
                 self._know((word,))
-            if self._numbers[word] == number:
+            if numbers[word] == number:
                 yield Span(at, end, number)
 
     def _know(self, words: Collection[str]) -> None:
@@ -179,8 +180,9 @@ class SoughtText:
         self.missing = missing
 
     def _marked(self, start: int, end: int) -> str:
-        found = (self._marker.places(self._lowered, number, start, end) for number in self._places)
-        spans = [*_without_overlaps(heapq.merge(*found))]
+        places = self._marker.places
+        found = (places(self._lowered, number, start, end) for number in self._places)
+        spans = [*_without_overlaps(sorted(chain.from_iterable(found)))]
         return marked(self._text, (start, end), spans, MARKS)
 
 
@@ -190,11 +192,6 @@ def _without_overlaps(spans: Iterable[Span]) -> Iterator[Span]:
         if span.start >= free:
             yield span
             free = span.end
-
-
-def _end_of_word(text: str, at: int) -> int:
-    found = _REST_OF_WORD.match(text, at)
-    return at if found is None else found.end()
 
 
 def _lowered(text: str) -> str:

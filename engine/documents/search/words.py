@@ -15,13 +15,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import pyarrow as pa
 import tantivy
 from tantivy import Occur, Query
 
 from engine.documents.search.entry_words import BODY, HEAD
 from engine.documents.segments.columns import ENTRY_TEXTS
-from engine.indexes.analyzers import Token, analyze, separate_words
+from engine.indexes.analyzers import Token, analyze, separate_text
 from engine.indexes.bm25 import field_of
 from engine.indexes.word_forms import word_forms
 
@@ -135,14 +134,13 @@ def _distinct(text: str, language: str) -> Iterator[Sought]:
     encodable = text.encode("utf-8", "replace").decode()
     seen: set[Sought] = set()
     forms = word_forms(language)
-    lexemes = [*_LEXEME.finditer(encodable)]
-    given = [lexeme["phrase"] or lexeme["word"] or "" for lexeme in lexemes]
-    separated = separate_words(pa.array(given, pa.large_string()))
-    for lexeme, written, clear in zip(lexemes, given, separated, strict=True):
-        folded = list(analyze(forms.folding, clear or ""))
-        stems = {token.start: token for token in analyze(forms.stemming, clear or "")}
+    for lexeme in _LEXEME.finditer(encodable):
+        given = lexeme["phrase"] or lexeme["word"] or ""
+        separated = separate_text(given)
+        folded = list(analyze(forms.folding, separated))
+        stems = {token.start: token for token in analyze(forms.stemming, separated)}
         is_phrase = lexeme["phrase"] is not None or any(_stands_alone(token) for token in folded)
-        for each in _sought(written, folded, stems, is_phrase=is_phrase and len(folded) > 1):
+        for each in _sought(given, folded, stems, is_phrase=is_phrase and len(folded) > 1):
             if each not in seen:
                 seen.add(each)
                 yield each
