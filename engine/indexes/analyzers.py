@@ -54,6 +54,9 @@ _CODES_ALONE = (
     *((0xFF66, 0xFFDC), (0x1AFF0, 0x1B16F)),  # of half width, and Kana, extended
 )
 
+STANDING_ALONE = "".join(f"{chr(first)}-{chr(last)}" for first, last in _CODES_ALONE)
+"""The characters each of which is a word, for a class of a regular expression; not all of them are letters."""
+
 
 def _kinds() -> npt.NDArray[np.uint8]:
     """Make the table from code points to kinds of characters."""

@@ -15,6 +15,7 @@ from itertools import chain, islice, pairwise
 from unicodedata import normalize
 
 from engine.documents.search.words import Sought, SoughtPhrase, SoughtWord
+from engine.indexes.analyzers import STANDING_ALONE
 from engine.indexes.snippets import Span, best_part, is_near, marked, widened
 from engine.indexes.word_forms import Forms, word_forms
 
@@ -27,13 +28,13 @@ _PLACES_MAX = 20
 _WORDS_MAX = 1_000
 """Words of one text that begin like one that is sought, and may be another."""
 _READ_CHARS_MAX = 400_000
-_WORD = re.compile(r"[^\W_]+")
+_LETTER = rf"[^\W_{STANDING_ALONE}]"
+_WORD = re.compile(f"{_LETTER}+|[{STANDING_ALONE}]")
 # Without backtracking: a text may be one word of millions of letters.
-_REST = r"[^\W_]*+"
+_REST = f"{_LETTER}*+"
 _REST_OF_WORD = re.compile(_REST)
 _BETWEEN = r"[\W_]*+"
-_WITHOUT_SPACES = "\u2e80"
-"""From here on are the characters of Chinese, Japanese and Korean."""
+_ALONE = re.compile(f"[{STANDING_ALONE}]")
 
 
 class Marker:
@@ -63,10 +64,13 @@ class Marker:
 
     def whole(self, text: str) -> str | None:
         """Mark all of a text; None when nothing is found. Of a long one, mark its best part."""
+        if len(text) <= _SHORT_CHARS:
+            self.learn(_lowered(normalize("NFC", text)))
+            return self.open(text).all()
         read = self.open(text)
         if read.missing:
             read.learn()
-        return read.best_part() if len(text) > _SHORT_CHARS else read.all()
+        return read.best_part()
 
     def open(self, text: str) -> "SoughtText":
         """Look for the words in a text of any length, as far as is known how they begin."""
@@ -116,7 +120,7 @@ class Marker:
             if not is_alone:
                 if (rest := _REST_OF_WORD.match(lowered, end)) is not None:
                     end = rest.end()
-                if at and lowered[at - 1].isalnum():
+                if at and lowered[at - 1].isalnum() and not _is_alone(lowered[at - 1]):
                     continue
             word = lowered[at:end]
             if word not in numbers:
@@ -203,7 +207,7 @@ def _lowered(text: str) -> str:
 
 
 def _beginning(seed: str) -> str:
-    """Return the pattern of a word that begins so; a character of a language without spaces is one."""
+    """Return the pattern of a word that begins so."""
     return re.escape(seed) + ("" if _is_alone(seed) else _REST)
 
 
@@ -211,10 +215,13 @@ def _pattern_of(sought: SoughtPhrase) -> str:
     """Return the pattern of a phrase: its stems with whatever stands between words, or as it is written."""
     stems = [_form_of(stem) for _, stem in sought.stems]
     gaps = [later - before - 1 for (before, _), (later, _) in pairwise(sought.stems)]
-    between = [_BETWEEN + rf"(?:[^\W_]++{_BETWEEN}){{{gap}}}" for gap in gaps]
+    between = [_BETWEEN + f"(?:{_LETTER}++{_BETWEEN}){{{gap}}}" for gap in gaps]
     pieces = (piece for pair in zip(stems, [*between, ""], strict=True) for piece in pair)
     phrase = f"(?:{''.join(pieces)}|{re.escape(sought.written.lower())})"
-    return phrase if _is_alone(sought.stems[0][1]) else rf"(?<![^\W_]){phrase}(?![^\W_])"
+    (_, first), (_, last) = sought.stems[0], sought.stems[-1]
+    before = "" if _is_alone(first) else f"(?<!{_LETTER})"
+    behind = "" if _is_alone(last) else f"(?!{_LETTER})"
+    return before + phrase + behind
 
 
 def _form_of(stem: str) -> str:
@@ -225,7 +232,8 @@ def _form_of(stem: str) -> str:
 
 
 def _is_alone(text: str) -> bool:
-    return text[-1] >= _WITHOUT_SPACES
+    """Tell whether a piece of text ends with a character that is a word of its own."""
+    return _ALONE.match(text, len(text) - 1) is not None
 
 
 def _finds(sought: SoughtWord, forms: Forms) -> bool:
