@@ -23,6 +23,8 @@ MARKS = ("<mark>", "</mark>")
 SNIPPET_CHARS = 200
 _SHORT_CHARS = 2_000
 _SEEDS_CHARS_MIN = 3
+_SEEDS_MAX = 64
+"""Of one word: each is looked for in every text."""
 _PLACES_MAX = 20
 """Of one word in one text; the best part is found among them."""
 _WORDS_MAX = 1_000
@@ -100,7 +102,9 @@ class Marker:
         is_new = False
         for word in words:
             number = self._numbers[word]
-            if number is not None and word not in self._seeds[number]:
+            if number is None or len(self._seeds[number]) == _SEEDS_MAX:
+                continue
+            if not word.startswith(tuple(self._seeds[number])):
                 self._seeds[number].append(word)
                 is_new = True
         return is_new
