@@ -57,16 +57,13 @@ class RowUnion:
             owner = int(owners[start])
             here = ascending[start:end] - self._bases[owner]
             pieces.append(_gather(self._parts[owner](), here, schema))
-        found = pa.concat_tables(pieces).combine_chunks()
-        return as_asked(pa.Table.from_arrays(found.columns, schema=schema), order)
+        return as_asked(pa.concat_tables(pieces).combine_chunks(), order)
 
 
 def _gather(store: RowStore, rows: np.ndarray, schema: pa.Schema) -> pa.Table:
     """Return rows of a store by ascending number, NULL in the columns that it lacks."""
     there = [field.name for field in schema if (field.name, field.type) in store.fields]
     found = store.gather(rows, there)
-    if len(there) == len(schema):
-        return found
     arrays = [
         found.column(field.name) if field.name in there else pa.nulls(len(rows), field.type)
         for field in schema

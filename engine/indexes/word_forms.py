@@ -14,7 +14,7 @@ import pyarrow as pa
 from engine.indexes.analyzers import PLAIN, analyze, open_analyzer, separate_text, separate_words
 
 _KNOWN_MAX = 50_000
-"""Words remembered of a language, some 15 MB."""
+"""Words remembered of a language, 20 to 30 MB."""
 _KNOWN_CHARS_MAX = 64
 
 

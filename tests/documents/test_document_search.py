@@ -302,6 +302,54 @@ def test_a_long_text_shows_its_best_part(find: Find) -> None:
     assert "highlighted" not in find("crispr", with_highlights=False)["hits"][0]
 
 
+def test_a_misspelled_word_is_marked_in_every_text(tmp_path: Path, find: Find) -> None:
+    texts = [f"{LONG}The quantum of light. {LONG}{number}" for number in range(4)]
+    papers = [Document(n, (), f"{n}.txt", text=text) for n, text in enumerate(texts, 1)]
+    build(tmp_path / "s", [(paper.id, paper) for paper in papers])
+    hits = find("qauntum ", segments=[SegmentBinding(str(tmp_path / "s"))])["hits"]
+    assert len(hits) == 4
+    assert all("<mark>quantum</mark> of light" in hit["highlighted"]["text"] for hit in hits)
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "marked"),
+    [
+        ('"gene therapy" river ', "river general therapy", ["river"]),
+        ('"the cat" river ', "river category", ["river"]),
+        ('"gene therapy" river ', "river gene, therapy", ["river", "gene, therapy"]),
+        ("one two three four five six seven eight nine ten quantum ", "ten quantumx", ["ten"]),
+        ("one two three four five six seven eight nine ten quantum ", "ten quantum", ["ten", "quantum"]),
+        ("edit edits ", "an edit", ["edit"]),
+    ],
+)  # fmt: skip
+def test_nothing_else_is_marked_than_what_is_found(
+    tmp_path: Path, find: Find, query: str, text: str, marked: list[str]
+) -> None:
+    for number, words in enumerate((text, f"{LONG}{text}"), 1):
+        build(tmp_path / str(number), [(1, Document(1, (), "a.bin", description=text, text=words))])
+        (hit,) = find(query, segments=[SegmentBinding(str(tmp_path / str(number)))])["hits"]
+        for field in ("description", "text"):
+            shown = hit["highlighted"][field]
+            assert [part.split("</mark>")[0] for part in shown.split("<mark>")[1:]] == marked
+
+
+def test_a_word_is_marked_behind_many_that_begin_like_it() -> None:
+    marker = Marker(read_words("gene ", "english"), "english")
+    shown = marker.whole("general " * 1500 + "genes")
+    assert shown is not None
+    assert shown.endswith("<mark>genes</mark>")
+
+
+def test_what_other_texts_taught_hides_no_mark() -> None:
+    marker = Marker(read_words("protein ", "english"), "english")
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    spellings = [f"{letter}rotein" for letter in letters] + [
+        f"pr{letter}tein" for letter in letters
+    ]
+    marker.whole(" ".join([*spellings, *(f"pro{letter}ein" for letter in letters)]))
+    assert marker.whole("a proteen") == "a <mark>proteen</mark>"
+
+
 def test_marks_are_whole_words_that_the_search_finds() -> None:
     rng = random.Random(2)
     vocabulary = ["gene", "genes", "general", "genome", "oxygen", "genre", "Généreux", "GENE", "ge"]
@@ -309,7 +357,7 @@ def test_marks_are_whole_words_that_the_search_finds() -> None:
         words = rng.choices(vocabulary, k=rng.choice([5, 2_000]))
         text = rng.choice([" ", ", ", "-"]).join(words)
         marker = Marker(read_words("gene ", "english"), "english")
-        shown = marker.open(text).best_part()
+        shown = marker.open(text, [0]).best_part()
         wanted = {"gene", "genes", "GENE"} & set(words)
         if not wanted:
             assert shown is None
@@ -352,7 +400,7 @@ def test_phrases_forms_and_characters_are_marked(query: str, text: str, shown: s
 
 def test_marks_in_a_text_that_is_one_word_are_found_in_time() -> None:
     marker = Marker(read_words('"tide of gates" 水', "english"), "english")
-    shown = marker.open("tide" * 500_000 + " tide of gates " + "水" * 50_000).best_part()
+    shown = marker.open("tide" * 500_000 + " tide of gates " + "水" * 50_000, [0, 1]).best_part()
     assert shown is not None
     assert "<mark>tide of gates</mark>" in shown
     assert len(shown) < 300

@@ -16,7 +16,7 @@ import orjson
 
 from engine.documents.search.entries import EntrySearch
 from engine.documents.search.filters import allowed_entries
-from engine.documents.search.marks import Marker, SoughtText
+from engine.documents.search.marks import Marker
 from engine.documents.search.scope import OpenSegments, SearchScope
 from engine.documents.segments.files import Ints, Mask
 from engine.indexes.fusion import fuse
@@ -255,21 +255,49 @@ def _mark(rows: Sequence[Found], entries: Ints, search: EntrySearch, language: s
     marker = Marker(search.sought, language)
     fields = [_marked_fields(row) for row in rows]
     marker.read(text for each in fields for text in each.values())
-    texts = [marker.open(row.pop(_TEXT) or "") for row in rows]
-    _learn_missing(texts, entries, search)
-    for row, each, text in zip(rows, fields, texts, strict=True):
+    passages = _passages(marker, [row.pop(_TEXT) or "" for row in rows], entries, search)
+    for row, each, passage in zip(rows, fields, passages, strict=True):
         found = {name: marker.whole(value) for name, value in each.items()}
-        found[_TEXT] = text.best_part()
+        found[_TEXT] = passage
         row["highlighted"] = {name: value for name, value in found.items() if value is not None}
 
 
-def _learn_missing(texts: Sequence[SoughtText], entries: Ints, search: EntrySearch) -> None:
-    """Read the texts of entries that have a word, as the index says, which is not seen in them."""
-    for number in range(len(search.sought)):
-        is_missing = np.array([number in text.missing for text in texts], np.bool_)
-        places = np.flatnonzero(is_missing)
-        for place in places[search.in_text(number, entries[places])].tolist():
-            texts[place].learn()
+def _passages(
+    marker: Marker, texts: Sequence[str], entries: Ints, search: EntrySearch
+) -> list[str | None]:
+    """Mark the best part of each text. Of phrases the index says where they are."""
+    having = {number: search.in_text(number, entries) for number in marker.phrases}
+    passages: list[str | None] = []
+    missing = np.zeros((len(search.sought), len(texts)), np.bool_)
+    wanted: list[list[int]] = []
+    for place, text in enumerate(texts):
+        words = range(len(search.sought))
+        wanted.append([n for n in words if n not in having or having[n][place]])
+        opened = marker.open(text, wanted[place])
+        passages.append(opened.best_part())
+        missing[opened.missing, place] = True
+    for place in _hidden_in(missing, entries, search):
+        opened = marker.open(texts[place], wanted[place])
+        if opened.missing:
+            opened.learn()
+        passages[place] = opened.best_part()
+    return passages
+
+
+def _hidden_in(missing: Mask, entries: Ints, search: EntrySearch) -> list[int]:
+    """Return which texts have a word, as the index says, that was not seen in them.
+
+    Args:
+        missing: (words, texts), which word was not seen in which text.
+        entries: (texts,), whose texts they are.
+        search: knows the words.
+    """
+    hidden = np.zeros(len(entries), np.bool_)
+    for number in np.flatnonzero(missing.any(axis=1)).tolist():
+        places = np.flatnonzero(missing[number])
+        hidden[places] |= search.in_text(number, entries[places])
+    found: list[int] = np.flatnonzero(hidden).tolist()
+    return found
 
 
 def _marked_fields(row: Found) -> dict[str, str]:

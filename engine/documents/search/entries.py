@@ -76,7 +76,7 @@ class EntrySearch:
         if index is None or not len(rows):
             return np.zeros(len(rows), np.bool_)
         here = _of_registrations(index.schema, self._opened.registrations[rows])
-        query = filtered(here, [text_query(index.schema, self.sought[number], number)])
+        query = filtered(here, [text_query(index.schema, self.sought[number])])
         hits = index.searcher.search(query, len(rows), count=False).hits
         return np.isin(rows, index.rows_at([address for _, address in hits]))
 

@@ -15,7 +15,7 @@ from itertools import chain, islice, pairwise
 from unicodedata import normalize
 
 from engine.documents.search.words import Sought, SoughtPhrase, SoughtWord
-from engine.indexes.analyzers import STANDING_ALONE
+from engine.indexes.analyzers import STANDING_ALONE, analyze, separate_text
 from engine.indexes.snippets import Span, best_part, is_near, marked, widened
 from engine.indexes.word_forms import Forms, word_forms
 
@@ -24,11 +24,11 @@ SNIPPET_CHARS = 200
 _SHORT_CHARS = 2_000
 _SEEDS_CHARS_MIN = 3
 _SEEDS_MAX = 64
-"""Of one word: each is looked for in every text."""
-_PLACES_MAX = 20
+"""Of one word, those that were learned too: each is looked for in every text."""
+_PLACES_MAX = 100
 """Of one word in one text; the best part is found among them."""
 _WORDS_MAX = 1_000
-"""Words of one text that begin like one that is sought, and may be another."""
+"""Words of one text that begin like one that is sought, and may be another; phrases likewise."""
 _READ_CHARS_MAX = 400_000
 _LETTER = rf"[^\W_{STANDING_ALONE}]"
 _WORD = re.compile(f"{_LETTER}+|[{STANDING_ALONE}]")
@@ -46,7 +46,7 @@ class Marker:
         """Begin.
 
         Args:
-            sought: the words; they are known by their places in this list.
+            sought: the words and phrases; they are known by their places in this list.
             language: that of the index.
         """
         self._sought = sought
@@ -54,10 +54,15 @@ class Marker:
         self._numbers: dict[str, int | None] = {}
         self._seeds = [_first_seeds(each) for each in sought]
         self._phrases = {
-            number: re.compile(_pattern_of(each))
+            number: (each, re.compile(_pattern_of(each)))
             for number, each in enumerate(sought)
             if isinstance(each, SoughtPhrase)
         }
+
+    @property
+    def phrases(self) -> Collection[int]:
+        """The phrases by their numbers. It takes long to look for one in a long text that has it not."""
+        return self._phrases.keys()
 
     def read(self, texts: Iterable[str]) -> None:
         """Look at the words of many short texts, which costs about as much as at those of one."""
@@ -66,56 +71,71 @@ class Marker:
 
     def whole(self, text: str) -> str | None:
         """Mark all of a text; None when nothing is found. Of a long one, mark its best part."""
+        read = self.open(text, range(len(self._sought)))
         if len(text) <= _SHORT_CHARS:
-            self.learn(_lowered(normalize("NFC", text)))
-            return self.open(text).all()
-        read = self.open(text)
+            read.learn()
+            return read.all()
         if read.missing:
             read.learn()
         return read.best_part()
 
-    def open(self, text: str) -> "SoughtText":
-        """Look for the words in a text of any length, as far as is known how they begin."""
-        return SoughtText(self, text)
-
-    def numbers(self) -> range:
-        """Return the places of the words in the list."""
-        return range(len(self._sought))
+    def open(self, text: str, numbers: Sequence[int]) -> "SoughtText":
+        """Look for some words in a text of any length, as far as is known how they begin."""
+        return SoughtText(self, text, numbers)
 
     def is_learned(self, number: int) -> bool:
-        """Tell whether more may be learned of how a word begins: not of a phrase."""
-        return number not in self._phrases
+        """Tell whether more may be learned of a word: not of a phrase, nor where another word stands for it."""
+        sought = self._sought[number]
+        if isinstance(sought, SoughtPhrase):
+            return False
+        self._know((sought.written,))
+        return self._numbers[sought.written] == number
 
-    def places(self, lowered: str, number: int, start: int, stop: int) -> Iterator[Span]:
-        """Find in a part of a text where a phrase is, or a word, as far as its seeds tell."""
+    def places(
+        self, lowered: str, number: int, bounds: tuple[int, int], more: Sequence[str] = ()
+    ) -> Iterator[Span]:
+        """Find in a part of a text where a phrase is, or a word, as far as its seeds tell.
+
+        Args:
+            lowered: the text in small letters.
+            number: of the word.
+            bounds: where the part begins and ends.
+            more: seeds besides those that are known.
+        """
         if number in self._phrases:
-            found = self._phrases[number].finditer(lowered, start, stop)
-            return (Span(*place.span(), number) for place in found)
-        seeds = self._seeds[number]
-        begun = [self._begun_by(seed, lowered, number, start, stop) for seed in seeds]
+            return self._of_phrase(lowered, number, bounds)
+        seeds = dict.fromkeys((*self._seeds[number], *more))
+        begun = [self._begun_by(seed, lowered, number, bounds) for seed in seeds]
         return begun[0] if len(begun) == 1 else heapq.merge(*begun)
 
-    def learn(self, lowered: str) -> bool:
-        """Look at all different words of a text; tell whether one is found by another seed now."""
-        words = set(_WORD.findall(lowered, 0, _READ_CHARS_MAX))
+    def learn(self, lowered: str) -> dict[int, list[str]]:
+        """Look at all different words of a text; return those of them that each sought word finds."""
+        words = dict.fromkeys(_WORD.findall(lowered, 0, _READ_CHARS_MAX))
         self._know(words)
-        is_new = False
+        found: dict[int, list[str]] = {}
         for word in words:
-            number = self._numbers[word]
-            if number is None or len(self._seeds[number]) == _SEEDS_MAX:
-                continue
-            if not word.startswith(tuple(self._seeds[number])):
-                self._seeds[number].append(word)
-                is_new = True
-        return is_new
+            if (number := self._numbers[word]) is not None:
+                found.setdefault(number, []).append(word)
+                seeds = self._seeds[number]
+                if len(seeds) < _SEEDS_MAX and not word.startswith(tuple(seeds)):
+                    seeds.append(word)
+        return found
+
+    def _of_phrase(self, lowered: str, number: int, bounds: tuple[int, int]) -> Iterator[Span]:
+        sought, pattern = self._phrases[number]
+        wanted = [stem for _, stem in sought.stems]
+        for place in islice(pattern.finditer(lowered, *bounds), _WORDS_MAX):
+            tokens = analyze(self._forms.stemming, separate_text(place[0]))
+            if [token.text for token in tokens] == wanted:
+                yield Span(*place.span(), number)
 
     def _begun_by(
-        self, seed: str, lowered: str, number: int, start: int, stop: int
+        self, seed: str, lowered: str, number: int, bounds: tuple[int, int]
     ) -> Iterator[Span]:
         """Find where words begin with a piece of text that the word of a number finds."""
         is_alone, size = _is_alone(seed), len(seed)
         numbers = self._numbers
-        end = start
+        end, stop = bounds
         for _ in range(_WORDS_MAX):
             at = lowered.find(seed, end, stop)
             if at < 0:
@@ -148,48 +168,57 @@ class SoughtText:
     """A text with the first place of each word.
 
     Attributes:
-        missing: words that were not found, by their numbers; phrases are not among them.
+        missing: words that were not found but may be there, by their numbers.
     """
 
-    def __init__(self, marker: Marker, text: str) -> None:
+    def __init__(self, marker: Marker, text: str, numbers: Sequence[int]) -> None:
         self._marker = marker
         self._text = text if text.isascii() else normalize("NFC", text)
         self._lowered = _lowered(self._text)
-        self._places: dict[int, Iterator[Span]] = {}
-        self._look(marker.numbers())
+        self._learned: dict[int, list[str]] = {}
+        self._numbers = numbers
+        self._look()
+        self.missing = [
+            number for number in numbers if number not in self._places and marker.is_learned(number)
+        ]
 
     def learn(self) -> None:
-        """Look for what is missing among all words of the text."""
-        if self._marker.learn(self._lowered):
-            self._look(self.missing)
+        """Look at all words of the text."""
+        self._learned = self._marker.learn(self._lowered)
+        self._look()
+        self.missing = []
 
     def all(self) -> str | None:
         """Mark all of the text; None when nothing is found."""
         return self._marked(0, len(self._text)) if self._places else None
 
     def best_part(self) -> str | None:
-        """Mark the first part that has all words, or else the one with most; None when nothing is found."""
-        places = [islice(each, _PLACES_MAX) for each in self._places.values()]
-        if not places:
+        """Mark the first part that has all words, or else the one with most; None when nothing is found.
+
+        Of each word, no more than the first ``_PLACES_MAX`` places are looked at.
+        """
+        if not self._places:
             return None
+        places = [islice(each, _PLACES_MAX) for each in self._places.values()]
         spans = _without_overlaps(heapq.merge(*places))
         first, last = best_part(spans, SNIPPET_CHARS, terms_max=len(places))
         return self._marked(*widened(self._text, first, last, SNIPPET_CHARS))
 
-    def _look(self, numbers: Sequence[int]) -> None:
-        missing: list[int] = []
-        for number in numbers:
-            found = self._marker.places(self._lowered, number, 0, len(self._lowered))
+    def _look(self) -> None:
+        """Find the first place of each word; the others are found when they are asked for."""
+        self._places: dict[int, Iterator[Span]] = {}
+        for number in self._numbers:
+            found = self._found(number, 0, len(self._lowered))
             first = next(found, None)
             if first is not None:
                 self._places[number] = chain((first,), found)
-            elif self._marker.is_learned(number):
-                missing.append(number)
-        self.missing = missing
+
+    def _found(self, number: int, start: int, end: int) -> Iterator[Span]:
+        more = self._learned.get(number, ())
+        return self._marker.places(self._lowered, number, (start, end), more)
 
     def _marked(self, start: int, end: int) -> str:
-        places = self._marker.places
-        found = (places(self._lowered, number, start, end) for number in self._places)
+        found = (self._found(number, start, end) for number in self._places)
         spans = [*_without_overlaps(sorted(chain.from_iterable(found)))]
         return marked(self._text, (start, end), spans, MARKS)
 
@@ -216,16 +245,28 @@ def _beginning(seed: str) -> str:
 
 
 def _pattern_of(sought: SoughtPhrase) -> str:
-    """Return the pattern of a phrase: its stems with whatever stands between words, or as it is written."""
-    stems = [_form_of(stem) for _, stem in sought.stems]
+    """Return the pattern of a phrase: its stems with whatever stands between words, or as it is written.
+
+    What matches is looked at again: words that begin like the stems may be others.
+    """
+    stems = [stem for _, stem in sought.stems]
     gaps = [later - before - 1 for (before, _), (later, _) in pairwise(sought.stems)]
     between = [_BETWEEN + f"(?:{_LETTER}++{_BETWEEN}){{{gap}}}" for gap in gaps]
-    pieces = (piece for pair in zip(stems, [*between, ""], strict=True) for piece in pair)
-    phrase = f"(?:{''.join(pieces)}|{re.escape(sought.written.lower())})"
-    (_, first), (_, last) = sought.stems[0], sought.stems[-1]
-    before = "" if _is_alone(first) else f"(?<!{_LETTER})"
+    pieces = (
+        piece
+        for stem, gap in zip(stems, [*between, ""], strict=True)
+        for piece in (_form_of(stem), gap)
+    )
+    written = sought.written.lower()
+    by_stems = _bounded("".join(pieces), stems[0], stems[-1])
+    return f"{by_stems}|{_bounded(re.escape(written), written, written)}"
+
+
+def _bounded(pattern: str, first: str, last: str) -> str:
+    """Let a pattern match whole words only; its first and last word begin and end as given."""
+    before = "" if _is_alone(first[:1]) else f"(?<!{_LETTER})"
     behind = "" if _is_alone(last) else f"(?!{_LETTER})"
-    return before + phrase + behind
+    return before + pattern + behind
 
 
 def _form_of(stem: str) -> str:

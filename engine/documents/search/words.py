@@ -86,6 +86,10 @@ def read_words(text: str, language: str) -> list[Sought]:
     if kept and isinstance(kept[-1], SoughtWord) and kept[-1] is found[-1]:
         is_typed = not text.endswith((" ", '"'))
         kept[-1] = replace(kept[-1], is_beginning=is_typed)
+    kept[_LENIENT_MAX:] = [
+        replace(each, errors=0) if isinstance(each, SoughtWord) else each
+        for each in kept[_LENIENT_MAX:]
+    ]
     asking = _ASKING.get(language, frozenset())
     if all(each.written in asking for each in kept):
         return kept
@@ -100,23 +104,23 @@ def read_words(text: str, language: str) -> list[Sought]:
 def words_query(schema: tantivy.Schema, sought: Sequence[Sought]) -> Query:
     """Find entries that have any of the words, the best first."""
     parts: list[Query] = []
-    for number, each in enumerate(sought):
+    for each in sought:
         if isinstance(each, SoughtWord) and each.in_text:
-            ways = [*_in_texts(schema, each, number)]
+            ways = [*_in_texts(schema, each)]
         else:
-            ways = [*_by_stems(schema, each), *_as_written(schema, each, number)]
+            ways = [*_by_stems(schema, each), *_as_written(schema, each)]
         parts.append(_any(ways))
     return _any(parts)
 
 
-def text_query(schema: tantivy.Schema, sought: Sought, number: int) -> Query:
-    """Find entries whose text has a word, the one at a place of the list; the score says nothing."""
-    return Query.const_score_query(_any([*_in_texts(schema, sought, number)]), 0.0)
+def text_query(schema: tantivy.Schema, sought: Sought) -> Query:
+    """Find entries whose text has a word or a phrase; the score says nothing."""
+    return Query.const_score_query(_any([*_in_texts(schema, sought)]), 0.0)
 
 
-def _in_texts(schema: tantivy.Schema, sought: Sought, number: int) -> Iterator[Query]:
+def _in_texts(schema: tantivy.Schema, sought: Sought) -> Iterator[Query]:
     yield from _by_stems(schema, sought, ("text",))
-    yield from _as_written(schema, sought, number, (BODY,))
+    yield from _as_written(schema, sought, (BODY,))
 
 
 def errors_allowed(word: str) -> int:
@@ -182,7 +186,7 @@ def _by_stems(
 
 
 def _as_written(
-    schema: tantivy.Schema, sought: Sought, number: int, fields: Sequence[str] = (HEAD, BODY)
+    schema: tantivy.Schema, sought: Sought, fields: Sequence[str] = (HEAD, BODY)
 ) -> Iterator[Query]:
     """Yield one query at most: the best of the ways to find a word as it is written."""
     if isinstance(sought, SoughtPhrase):
@@ -195,7 +199,7 @@ def _as_written(
         if sought.is_beginning:
             begins = Query.fuzzy_term_query(schema, field, word, 0, prefix=True)
             ways.append(Query.const_score_query(begins, _BEGINNING[field]))
-        for errors in range(1, sought.errors + 1 if number < _LENIENT_MAX else 1):
+        for errors in range(1, sought.errors + 1):
             near = Query.fuzzy_term_query(schema, field, word, errors)
             weights = _ONE_ERROR if errors == 1 else _TWO_ERRORS
             ways.append(Query.const_score_query(near, weights[field]))
