@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.documents.chunks.chunking import chunk_text
@@ -72,6 +72,7 @@ def check_chunks(text: str, chunks: list[dict[str, Any]], tokens: int) -> None:
 
 
 @given(_TEXTS)
+@example("👩‍👩‍👧‍👦Under\n===\n" + "👩‍👩‍👧‍👦" * 2)
 def test_no_chunk_ends_with_a_heading_but_the_last(text: str) -> None:
     runs = [(run[0].start, run[-1].end) for run in heading_runs(text, read_outline(text).headings)]
     # What is longer than that is cut, though it be headings.

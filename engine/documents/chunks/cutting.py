@@ -11,6 +11,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from semantic_text_splitter import TextSplitter
@@ -86,7 +87,8 @@ class Cutter:
 
     def halve(self, span: Span) -> list[Span]:
         """Cut a span that is more than one code point into two, wherever that is."""
-        middle = self._between_characters((span.start + span.end) // 2, span.start)
+        window = _Window(span.start, (span.start + span.end) // 2, span.end - 1)
+        middle = self._between_characters(window)
         first, second = replace(span, end=middle), Span(middle, span.end, opens=False)
         return [self._trim(first), self._trim(second)]
 
@@ -109,15 +111,15 @@ class Cutter:
         aim = first + -(-(last - first) // pieces)
         marks = self._starts[[(first + aim) // 2, aim, first + tokens_max]].tolist()
         window = self._below_heading(_Window(*marks), start)
-        return self._above_heading(self._best_cut(window, start), start)
+        return self._above_heading(self._best_cut(window), start)
 
-    def _best_cut(self, window: _Window, start: int) -> int:
+    def _best_cut(self, window: _Window) -> int:
         return (
             window.nearest(self._outline.blocks)
             or window.nearest(self._outline.rows)
             or window.nearest(self._sentences(window))
             or window.nearest(self._words(window))
-            or self._between_characters(window.aim, start)
+            or self._between_characters(window)
         )
 
     def _below_heading(self, window: _Window, start: int) -> _Window:
@@ -147,13 +149,16 @@ class Cutter:
         masked = _IMAGE_OR_LINK.sub(lambda link: "x" * len(link[0]), text)
         return masked[window.low - first : window.high + 1 - first]
 
-    def _between_characters(self, offset: int, start: int) -> int:
-        first = offset
-        while offset > start + 1 and self._is_inside_character(offset):
-            offset -= 1
-        return max(offset if first - offset < _CHARACTER_POINTS_MAX else first, start + 1)
+    def _between_characters(self, window: _Window) -> int:
+        aim = max(window.aim, window.low + 1)
+        below = range(aim, max(window.low, aim - _CHARACTER_POINTS_MAX), -1)
+        above = range(aim + 1, min(window.high, aim + _CHARACTER_POINTS_MAX) + 1)
+        places = (place for place in chain(below, above) if not self._is_inside_character(place))
+        return next(places, aim)
 
     def _is_inside_character(self, offset: int) -> bool:
+        if offset >= len(self._text):
+            return False
         before, after = self._text[offset - 1], self._text[offset]
         is_mark = unicodedata.category(after).startswith("M") or after in _SKIN_TONES
         return is_mark or _JOINER in (before, after)
