@@ -279,7 +279,7 @@ def _passages(
     for place in _hidden_in(missing, entries, search):
         opened = marker.open(texts[place], wanted[place])
         if opened.missing:
-            opened.learn()
+            opened.learn(opened.missing)
         passages[place] = opened.best_part()
     return passages
 

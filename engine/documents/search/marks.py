@@ -73,10 +73,10 @@ class Marker:
         """Mark all of a text; None when nothing is found. Of a long one, mark its best part."""
         read = self.open(text, range(len(self._sought)))
         if len(text) <= _SHORT_CHARS:
-            read.learn()
+            read.learn(range(len(self._sought)))
             return read.all()
         if read.missing:
-            read.learn()
+            read.learn(read.missing)
         return read.best_part()
 
     def open(self, text: str, numbers: Sequence[int]) -> "SoughtText":
@@ -182,9 +182,10 @@ class SoughtText:
             number for number in numbers if number not in self._places and marker.is_learned(number)
         ]
 
-    def learn(self) -> None:
-        """Look at all words of the text."""
-        self._learned = self._marker.learn(self._lowered)
+    def learn(self, numbers: Collection[int]) -> None:
+        """Look at all words of the text, for some that are sought: each costs a look for all that it finds."""
+        found = self._marker.learn(self._lowered)
+        self._learned = {number: found[number] for number in numbers if number in found}
         self._look()
         self.missing = []
 
