@@ -46,6 +46,16 @@ def as_asked(taken: pa.Table, order: np.ndarray) -> pa.Table:
     return taken if is_so else taken.take(np.argsort(order, kind="stable"))
 
 
+def runs_of(numbers: np.ndarray) -> Iterable[tuple[int, int]]:
+    """Say where each run of equal numbers begins and ends; there is at least one number.
+
+    >>> list(runs_of(np.array([4, 4, 7])))
+    [(0, 2), (2, 3)]
+    """
+    edges = np.flatnonzero(np.diff(numbers)) + 1
+    return pairwise([0, *edges.tolist(), len(numbers)])
+
+
 def plain_schema(path: str) -> pa.Schema:
     """Return the columns of a file of rows without what is noted with them."""
     with pa.memory_map(path) as source:
@@ -167,9 +177,8 @@ class RowStore:
             return schema.empty_table() if places else pa.table({}).slice(0, 0)
         reader = self._reader_of(tuple(sorted(places)))
         numbers, places_in = np.divmod(rows, self._batch_rows)
-        edges = np.flatnonzero(np.diff(numbers)) + 1
         pieces = []
-        for start, end in pairwise([0, *edges.tolist(), len(rows)]):
+        for start, end in runs_of(numbers):
             batch = reader.get_batch(int(numbers[start]))
             if end - start <= _SLICED_MAX:
                 pieces += [batch.slice(place, 1) for place in places_in[start:end].tolist()]

@@ -5,13 +5,12 @@ are NULL.
 """
 
 from collections.abc import Collection, Sequence
-from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from engine.indexes.row_store import RowStore, as_asked, visible_names
+from engine.indexes.row_store import RowStore, as_asked, runs_of, visible_names
 
 
 class OpenRows(Protocol):
@@ -51,9 +50,8 @@ class RowUnion:
         order = np.argsort(rows, kind="stable")
         ascending = rows[order]
         owners = np.searchsorted(self._bases, ascending, side="right") - 1
-        edges = np.flatnonzero(np.diff(owners)) + 1
         pieces = []
-        for start, end in pairwise([0, *edges.tolist(), len(rows)]):
+        for start, end in runs_of(owners):
             owner = int(owners[start])
             here = ascending[start:end] - self._bases[owner]
             pieces.append(_gather(self._parts[owner](), here, schema))

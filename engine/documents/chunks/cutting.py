@@ -126,8 +126,7 @@ class Cutter:
         run = last_at(self._run_starts, start)
         if run < 0 or self._run_ends[run] >= window.high:
             return window  # or a heading that is too long for a chunk
-        low = max(window.low, self._run_ends[run])
-        return _Window(low, max(low + 1, window.aim), window.high)
+        return replace(window, low=max(window.low, self._run_ends[run]))
 
     def _above_heading(self, cut: int, start: int) -> int:
         run = last_at(self._run_starts, cut)

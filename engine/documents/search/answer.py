@@ -277,10 +277,7 @@ def _passages(
         passages.append(opened.best_part())
         missing[opened.missing, place] = True
     for place in _hidden_in(missing, entries, search):
-        opened = marker.open(texts[place], wanted[place])
-        if opened.missing:
-            opened.learn(opened.missing)
-        passages[place] = opened.best_part()
+        passages[place] = marker.part(texts[place], wanted[place])
     return passages
 
 

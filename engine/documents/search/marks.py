@@ -10,7 +10,9 @@ Meilisearch does: who shows it as HTML escapes it first, with other marks in bet
 
 import heapq
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, islice, pairwise
 from unicodedata import normalize
 
@@ -71,17 +73,20 @@ class Marker:
 
     def whole(self, text: str) -> str | None:
         """Mark all of a text; None when nothing is found. Of a long one, mark its best part."""
-        read = self.open(text, range(len(self._sought)))
-        if len(text) <= _SHORT_CHARS:
-            read.learn(range(len(self._sought)))
-            return read.all()
-        if read.missing:
-            read.learn(read.missing)
-        return read.best_part()
+        numbers = range(len(self._sought))
+        if len(text) > _SHORT_CHARS:
+            return self.part(text, numbers)
+        return self.open(text, numbers).learned(numbers).all()
+
+    def part(self, text: str, numbers: Sequence[int]) -> str | None:
+        """Mark the best part of a text for some words; it is read whole when not all are seen in it."""
+        read = self.open(text, numbers)
+        return (read.learned(read.missing) if read.missing else read).best_part()
 
     def open(self, text: str, numbers: Sequence[int]) -> "SoughtText":
         """Look for some words in a text of any length, as far as is known how they begin."""
-        return SoughtText(self, text, numbers)
+        text = text if text.isascii() else normalize("NFC", text)
+        return SoughtText(self, text, _lowered(text), numbers, {})
 
     def is_learned(self, number: int) -> bool:
         """Tell whether more may be learned of a word: not of a phrase, nor where another word stands for it."""
@@ -164,64 +169,68 @@ class Marker:
             self._numbers[word] = next(found, None)
 
 
+@dataclass(frozen=True)
 class SoughtText:
-    """A text with the first place of each word.
+    """A text in which some words are sought.
 
     Attributes:
-        missing: words that were not found but may be there, by their numbers.
+        marker: knows the words.
+        text: composed.
+        lowered: the text in small letters.
+        numbers: the words.
+        seeds: of some words, besides those that the marker knows.
     """
 
-    def __init__(self, marker: Marker, text: str, numbers: Sequence[int]) -> None:
-        self._marker = marker
-        self._text = text if text.isascii() else normalize("NFC", text)
-        self._lowered = _lowered(self._text)
-        self._learned: dict[int, list[str]] = {}
-        self._numbers = numbers
-        self._look()
-        self.missing = [
-            number for number in numbers if number not in self._places and marker.is_learned(number)
-        ]
+    marker: Marker
+    text: str
+    lowered: str
+    numbers: Sequence[int]
+    seeds: Mapping[int, Sequence[str]]
 
-    def learn(self, numbers: Collection[int]) -> None:
+    def learned(self, numbers: Collection[int]) -> "SoughtText":
         """Look at all words of the text, for some that are sought: each costs a look for all that it finds."""
-        found = self._marker.learn(self._lowered)
-        self._learned = {number: found[number] for number in numbers if number in found}
-        self._look()
-        self.missing = []
+        found = self.marker.learn(self.lowered)
+        seeds = {number: found[number] for number in numbers if number in found}
+        return SoughtText(self.marker, self.text, self.lowered, self.numbers, seeds)
+
+    @property
+    def missing(self) -> list[int]:
+        """The words that are not seen, but may be there."""
+        unseen = (number for number in self.numbers if number not in self._seen)
+        return [number for number in unseen if self.marker.is_learned(number)]
 
     def all(self) -> str | None:
         """Mark all of the text; None when nothing is found."""
-        return self._marked(0, len(self._text)) if self._places else None
+        return self._marked(0, len(self.text)) if self._seen else None
 
     def best_part(self) -> str | None:
         """Mark the first part that has all words, or else the one with most; None when nothing is found.
 
         Of each word, no more than the first ``_PLACES_MAX`` places are looked at.
         """
-        if not self._places:
+        if not self._seen:
             return None
-        places = [islice(each, _PLACES_MAX) for each in self._places.values()]
-        spans = _without_overlaps(heapq.merge(*places))
-        first, last = best_part(spans, SNIPPET_CHARS, terms_max=len(places))
-        return self._marked(*widened(self._text, first, last, SNIPPET_CHARS))
+        every = (
+            chain((first,), self._found(first.term, first.end)) for first in self._seen.values()
+        )
+        spans = _without_overlaps(heapq.merge(*(islice(each, _PLACES_MAX) for each in every)))
+        first, last = best_part(spans, SNIPPET_CHARS, terms_max=len(self._seen))
+        return self._marked(*widened(self.text, first, last, SNIPPET_CHARS))
 
-    def _look(self) -> None:
-        """Find the first place of each word; the others are found when they are asked for."""
-        self._places: dict[int, Iterator[Span]] = {}
-        for number in self._numbers:
-            found = self._found(number, 0, len(self._lowered))
-            first = next(found, None)
-            if first is not None:
-                self._places[number] = chain((first,), found)
+    @cached_property
+    def _seen(self) -> dict[int, Span]:
+        """The first place of each word that is found."""
+        firsts = ((number, next(self._found(number), None)) for number in self.numbers)
+        return {number: first for number, first in firsts if first is not None}
 
-    def _found(self, number: int, start: int, end: int) -> Iterator[Span]:
-        more = self._learned.get(number, ())
-        return self._marker.places(self._lowered, number, (start, end), more)
+    def _found(self, number: int, start: int = 0, end: int | None = None) -> Iterator[Span]:
+        bounds = start, len(self.lowered) if end is None else end
+        return self.marker.places(self.lowered, number, bounds, self.seeds.get(number, ()))
 
     def _marked(self, start: int, end: int) -> str:
-        found = (self._found(number, start, end) for number in self._places)
+        found = (self._found(number, start, end) for number in self._seen)
         spans = [*_without_overlaps(sorted(chain.from_iterable(found)))]
-        return marked(self._text, (start, end), spans, MARKS)
+        return marked(self.text, (start, end), spans, MARKS)
 
 
 def _without_overlaps(spans: Iterable[Span]) -> Iterator[Span]:
